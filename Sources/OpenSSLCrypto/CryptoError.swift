@@ -1,0 +1,26 @@
+/// Why a cryptographic operation was refused or failed. Never carries a byte of its input.
+package enum CryptoError: Error, Equatable, Sendable {
+    /// A key of the wrong size for the algorithm.
+    case badKeyLength
+    /// A nonce that is not 96 bits long.
+    case badNonceLength
+    /// An authentication tag of the wrong size.
+    case badTagLength
+    /// An output that does not have the size the operation asks for.
+    case badOutputLength
+    /// An input longer than one operation can take.
+    case inputTooLong
+    /// The tag or signature does not belong to the message: it was altered, or the key, nonce or associated data differ.
+    case authenticationFailed
+    /// The library refused for a reason of its own: no memory, an algorithm that is not provided, no randomness.
+    case libraryFailed(CryptoOperation, code: UInt)
+}
+
+/// What the library was doing when it failed; the code beside it is that of OpenSSL's `ERR_peek_last_error`.
+package enum CryptoOperation: String, Sendable {
+    case aesGCM = "AES-256-GCM"
+    case hmac = "HMAC-SHA-256"
+    case hkdf = "HKDF-SHA-256"
+    case digest = "SHA-256"
+    case random = "random"
+}

@@ -1,0 +1,44 @@
+import Glibc
+
+/// Keeps the memory of this process away from core dumps and from other processes of the same user.
+package enum ProcessHardening {
+    /// Forbids core dumps and tracing for the rest of the process's life. Call it first thing, before any key is read.
+    ///
+    /// Sets `RLIMIT_CORE` to zero, soft and hard, and `PR_SET_DUMPABLE` to 0, so that another process of the same user
+    /// can neither attach a debugger nor read `/proc/PID/mem`. The setting is read back. Any thread may call it, and
+    /// calling it again is harmless. The corresponding C functions are `setrlimit` and `prctl`.
+    package static func apply() throws(HardeningError) {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        // Safe: the structure outlives the call.
+        guard unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none) == 0 else {
+            throw .coreLimitRefused(errno: errno)
+        }
+        guard let prctl = processControl() else { throw .processControlMissing }
+        guard prctl(setDumpable, 0, 0, 0, 0) == 0 else { throw .dumpableRefused(errno: errno) }
+        guard prctl(getDumpable, 0, 0, 0, 0) == 0 else { throw .dumpableRefused(errno: EPERM) }
+    }
+
+    /// `PR_SET_DUMPABLE` and `PR_GET_DUMPABLE` of <linux/prctl.h>, which is not in Swift's module for the C library.
+    private static let setDumpable: CInt = 4
+    private static let getDumpable: CInt = 3
+
+    private typealias ProcessControl = @convention(c) (CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong)
+        -> CInt
+
+    /// `prctl` is variadic in C, which Swift cannot call by name, so it is looked up in the running C library.
+    private static func processControl() -> ProcessControl? {
+        guard let symbol = unsafe dlsym(nil, "prctl") else { return nil }
+        // Safe: prctl takes one int and four unsigned longs in registers on every Linux ABI that Swift supports.
+        return unsafe unsafeBitCast(symbol, to: ProcessControl.self)
+    }
+}
+
+/// Why the process could not be hardened. The number is the `errno` of the refused call.
+package enum HardeningError: Error, Equatable, Sendable {
+    /// `setrlimit(RLIMIT_CORE)` was refused.
+    case coreLimitRefused(errno: CInt)
+    /// `prctl(PR_SET_DUMPABLE)` was refused or had no effect.
+    case dumpableRefused(errno: CInt)
+    /// The C library has no `prctl`.
+    case processControlMissing
+}
