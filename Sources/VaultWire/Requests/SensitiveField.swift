@@ -1,0 +1,87 @@
+/// Names of fields that carry sensitive authentication data: card security codes, track data and PINs, which may not be
+/// kept after authorization and have no place in a vault. PCI DSS 3.3.1 is the rule behind it.
+enum SensitiveField {
+    /// Whether a field name is one of them, whatever its case and however its words are joined (`_`, `-`, `.`, space).
+    static func matches(_ name: Span<UInt8>) -> Bool {
+        guard name.count <= Limits.fieldNameBytesMax else { return false }
+        for known in names where equalsFolded(name, known) { return true }
+        return false
+    }
+
+    /// In lower case and without joints. `pan` is not here, and no name is matched by its beginning only.
+    private static let names: [StaticString] = [
+        "cvv", "cvv2", "cvc", "cvc2", "cid", "cav", "cav2", "csc", "cvn", "cvn2", "cvd", "cve", "icvv", "dcvv",
+        "cvvcode", "cvccode", "cvv2code", "cardcvv", "cardcvc", "cardcvv2", "cardcvc2", "cardcode",
+        "securitycode", "cardsecuritycode", "cardverificationvalue", "cardverificationcode",
+        "cardverificationnumber", "verificationvalue", "verificationcode",
+        "track", "tracks", "track1", "track2", "track3", "trackdata", "track1data", "track2data", "track3data",
+        "track2equivalentdata", "magstripe", "magstripedata", "magneticstripe", "magneticstripedata", "swipe",
+        "swipedata", "pin", "pins", "pinblock", "pindata", "encryptedpin", "encryptedpinblock",
+    ]
+
+    private static func equalsFolded(_ name: Span<UInt8>, _ known: StaticString) -> Bool {
+        let count = known.utf8CodeUnitCount
+        // A literal's bytes live as long as the program, and `matched` stays below their count.
+        let literal = unsafe known.utf8Start
+        var matched = 0
+        for index in name.indices {
+            var byte = name[index]
+            if byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == 0x20 {
+                continue
+            }
+            if (0x41...0x5A).contains(byte) { byte |= 0x20 }
+            guard matched < count, unsafe literal[matched] == byte else { return false }
+            matched += 1
+        }
+        return matched == count
+    }
+}
+
+extension JSONReader {
+    /// Wipes the value of the sensitive field whose name was just read, and goes past it.
+    ///
+    /// When that value is not well formed, everything up to the end of the document is wiped.
+    @_lifetime(self: copy self)
+    mutating func wipeValue() throws(JSONFault) {
+        skipWhiteSpace()
+        let start = position
+        do throws(JSONFault) {
+            try skipValue()
+        } catch {
+            wipe(from: start, to: bytes.count)
+            position = bytes.count
+            throw error
+        }
+        wipe(from: start, to: position)
+    }
+
+    /// Looks at the rest of a document that is refused anyway, for sensitive fields at any depth, and wipes their values.
+    ///
+    /// Goes by the text alone: a string with a colon behind it is a name. Returns whether there was one.
+    @_lifetime(self: copy self)
+    mutating func wipeSensitiveFieldsAhead() -> Bool {
+        var found = false
+        while position < bytes.count {
+            guard bytes[position] == UInt8(ascii: "\"") else {
+                position += 1
+                continue
+            }
+            do throws(JSONFault) {
+                let text = try string()
+                skipWhiteSpace()
+                guard current == UInt8(ascii: ":"), SensitiveField.matches(view(text)) else { continue }
+                found = true
+                position += 1
+                try wipeValue()
+            } catch {
+                return found
+            }
+        }
+        return found
+    }
+
+    @_lifetime(self: copy self)
+    private mutating func wipe(from start: Int, to end: Int) {
+        for index in start..<end { bytes[index] = 0 }
+    }
+}
