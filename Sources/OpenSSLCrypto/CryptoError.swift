@@ -6,6 +6,8 @@ package enum CryptoError: Error, Equatable, Sendable {
     case badNonceLength
     /// An authentication tag of the wrong size.
     case badTagLength
+    /// A signature of the wrong size.
+    case badSignatureLength
     /// An output that does not have the size the operation asks for.
     case badOutputLength
     /// An input longer than one operation can take.
@@ -22,5 +24,6 @@ package enum CryptoOperation: String, Sendable {
     case hmac = "HMAC-SHA-256"
     case hkdf = "HKDF-SHA-256"
     case digest = "SHA-256"
+    case ed25519 = "Ed25519"
     case random = "random"
 }

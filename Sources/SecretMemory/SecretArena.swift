@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// A secret takes a run of whole granules. A free granule is all zeros at all times: a release wipes it, and the next
 /// reservation checks it, so that a write after release stops the process instead of corrupting a key. A secret
-/// too large for a slab gets a slab of its own size, which is unmapped with it.
+/// too large for a shared slab gets one of its own, which is unmapped with it.
 ///
 /// Any thread may call any member: the bookkeeping is behind one lock, held for no system call but those that add or
 /// remove a slab. The locked total counts against `RLIMIT_MEMLOCK`.
@@ -46,7 +46,7 @@ package enum SecretArena {
     /// Size of an allocation unit in bytes, one cache line. Secrets are aligned to it.
     package static let granuleBytes = 64
 
-    /// Size of an ordinary slab in bytes, without guard pages.
+    /// Size of a shared slab in bytes, without guard pages.
     package static let slabBytes = 65_536
 
     /// Reserves zeroed memory for a secret of `count` bytes. Stops the process if the system has no memory at all.
@@ -73,7 +73,7 @@ private struct ArenaState: ~Copyable {
     mutating func reserve(count: Int) -> UnsafeMutableRawPointer {
         precondition(count >= 0, "secret arena: negative size")
         let granules = granuleCount(for: count)
-        for index in slabs.indices {
+        for index in slabs.indices where slabs[index].isShared {
             if let base = unsafe slabs[index].reserve(granules: granules) {
                 return unsafe account(base, granules: granules)
             }
@@ -98,9 +98,10 @@ private struct ArenaState: ~Copyable {
         status.usedBytes -= granules * SecretArena.granuleBytes
         status.liveSecrets -= 1
         status.wipedSecrets += 1
-        // One ordinary slab stays, so that a lone secret that comes and goes costs no system call.
-        let isSpare = slabs[index].bytes == SecretArena.slabBytes && index == 0
-        if slabs[index].usedGranules == 0 && !isSpare {
+        guard slabs[index].usedGranules == 0 else { return }
+        // One empty shared slab stays, so that a secret that comes and goes costs no system call.
+        let isSpare = slabs[index].isShared && slabs.count { $0.isShared && $0.usedGranules == 0 } == 1
+        if !isSpare {
             let slab = slabs.remove(at: index)
             status.mappedBytes -= slab.bytes
             status.lockedBytes -= slab.isLocked ? slab.bytes : 0

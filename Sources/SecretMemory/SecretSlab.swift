@@ -14,6 +14,8 @@ struct SecretSlab: @unchecked Sendable {
     let isLocked: Bool
     /// Whether the pages are left out of core dumps and wiped in child processes.
     let isShielded: Bool
+    /// Whether small secrets share the slab; a larger one has its slab alone.
+    var isShared: Bool { bytes == SecretArena.slabBytes }
     /// Granules in use.
     private(set) var usedGranules = 0
     /// One flag per granule; the map lives outside of the pages, so nothing in them can damage it.

@@ -61,10 +61,18 @@ package struct WipedArray<Element: BitwiseCopyable & Sendable>: ~Copyable, @unch
         if wanted > capacity { grow(to: wanted) }
     }
 
+    /// Wipes the elements from `newCount` on and keeps the room.
+    package mutating func truncate(to newCount: Int) {
+        precondition(newCount >= 0 && newCount <= count, "WipedArray: truncation out of range")
+        guard newCount < count else { return }
+        let surplus = (count - newCount) * MemoryLayout<Element>.stride
+        unsafe wipe(UnsafeMutableRawBufferPointer(start: start + newCount, count: surplus))
+        count = newCount
+    }
+
     /// Wipes all elements and keeps the room.
     package mutating func removeAll() {
-        unsafe wipe(UnsafeMutableRawBufferPointer(start: base, count: count * MemoryLayout<Element>.stride))
-        count = 0
+        truncate(to: 0)
     }
 
     /// The elements, for reading.

@@ -58,11 +58,11 @@ struct SecretBytesTests {
             Issue.record("a secret has no address")
             return
         }
-        let before = unsafe bytes(at: address, count: 96)
+        let before = unsafe memory(at: address, count: 96)
         #expect(before.allSatisfy { $0 == 0xA5 })
         _ = consume secret
         // The slab stays mapped: it is the arena's first, and the neighbour lives in it.
-        let after = unsafe bytes(at: address, count: 96)
+        let after = unsafe memory(at: address, count: 96)
         #expect(after.allSatisfy { $0 != 0xA5 })
         _ = neighbour.count
     }
@@ -105,6 +105,6 @@ func fill(_ secret: inout SecretBytes, with byte: UInt8) {
 
 /// Reads memory that may no longer belong to a secret.
 @inline(never)
-@unsafe func bytes(at address: UnsafePointer<UInt8>, count: Int) -> [UInt8] {
+@unsafe func memory(at address: UnsafePointer<UInt8>, count: Int) -> [UInt8] {
     unsafe Array(UnsafeBufferPointer(start: address, count: count))
 }
