@@ -1,0 +1,120 @@
+extension Configuration {
+    /// One caller: a certificate, and what its holder may do. What is not named is refused.
+    package struct Client: ConfigurationSection {
+        /// The name in logs, metrics and the audit trail. Mandatory, one client each.
+        package var name = ""
+        /// The certificate that makes a caller this client. Mandatory, one client each.
+        package var identity = Identity.dns("")
+        /// The calls it may make. Mandatory.
+        package var allow: [Operation] = []
+        /// The formats it may use them on.
+        package var formats: [String] = []
+        /// What it may reveal card numbers for.
+        package var purposes: [String] = []
+
+        package init() {}
+
+        package static let fields: [ConfigurationField<Client>] = [
+            .value("name", \.name, .name, required: true),
+            .oneOf("certificate", \.identity, Identity.alternatives, required: true),
+            .value("allow", \.allow, .list(of: .word), required: true),
+            .value("formats", \.formats, .list(of: .name)),
+            .value("purposes", \.purposes, .list(of: .name)),
+        ]
+
+        package func validate(at path: String, in decoder: inout ConfigurationDecoder) {
+            if formats.isEmpty, let operation = allow.first(where: \.needsFormat) {
+                decoder.report("\(path).allow", "allows '\(operation.rawValue)' but 'formats' names none")
+            }
+            if purposes.isEmpty, allow.contains(.detokenize) {
+                decoder.report("\(path).allow", "allows 'detokenize' but 'purposes' names none")
+            }
+        }
+
+        /// The part of a certificate that says who its holder is. Never the common name.
+        package enum Identity: Sendable, Hashable {
+            /// A DNS name among the subject alternative names, lower case.
+            case dns(String)
+            /// A URI among the subject alternative names.
+            case uri(String)
+            /// The SHA-256 of the public key information (SPKI), 32 bytes.
+            case spkiSHA256([UInt8])
+
+            static let alternatives: [ConfigurationAlternative<Identity>] = [
+                .value("dns", .dnsName) { .dns($0) },
+                .value("uri", .uri) { .uri($0) },
+                .value("spki_sha256", .sha256) { .spkiSHA256($0) },
+            ]
+        }
+
+        /// A call a client may be allowed to make.
+        package enum Operation: String, Sendable, CaseIterable {
+            /// Store a card, get its token.
+            case tokenize
+            /// Reveal the card of a token, for a purpose.
+            case detokenize
+            /// Show what may be shown of a token.
+            case inspect
+            /// Ask whether a card is on file.
+            case find
+            /// Get the keyed hash of a card.
+            case fingerprint
+            /// Delete tokens.
+            case forget
+            /// Say what is held on a person.
+            case subjectsReport = "subjects_report"
+            /// Delete what is held on a person.
+            case subjectsErase = "subjects_erase"
+            /// Refuse a purpose for a person's tokens.
+            case consentsWithdraw = "consents_withdraw"
+            /// Allow a purpose for a person's tokens.
+            case consentsGrant = "consents_grant"
+
+            /// Whether the call works on tokens of a format, so that a client needs a format to make it.
+            package var needsFormat: Bool {
+                switch self {
+                case .tokenize, .detokenize, .inspect, .find, .forget: true
+                case .fingerprint, .subjectsReport, .subjectsErase, .consentsWithdraw, .consentsGrant: false
+                }
+            }
+        }
+    }
+}
+
+extension ConfigurationType<String> {
+    /// A DNS name, in lower case; no wildcard, since a certificate names its holder.
+    static let dnsName = scalar("a DNS name such as checkout.internal") { text, _ throws(ValueRefused) in
+        guard (1...253).contains(text.utf8.count) else { throw ValueRefused() }
+        if text.contains("*") { throw ValueRefused(message: "a client's name has no wildcard") }
+        for label in text.split(separator: ".", omittingEmptySubsequences: false) {
+            let allowed = label.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                    || byte == 0x2D || byte == 0x5F
+            }
+            guard allowed, (1...63).contains(label.utf8.count), !label.hasPrefix("-"), !label.hasSuffix("-") else {
+                throw ValueRefused()
+            }
+        }
+        return text.lowercased()
+    }
+
+    /// A URI: a scheme, a colon, and printable ASCII without spaces; compared byte by byte.
+    static let uri = scalar("a URI such as spiffe://example.org/billing") { text, _ throws(ValueRefused) in
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[1].isEmpty, text.utf8.count <= 2048,
+            text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
+            let first = parts[0].unicodeScalars.first, first.properties.isAlphabetic,
+            parts[0].utf8.allSatisfy({ isConfigurationName("a\(Unicode.Scalar($0))".lowercased()) || $0 == 0x2B || $0 == 0x2E })
+        else { throw ValueRefused() }
+        return text
+    }
+}
+
+extension ConfigurationType<[UInt8]> {
+    /// A SHA-256 in 64 hexadecimal digits.
+    static let sha256 = scalar("a SHA-256 in 64 hexadecimal digits") { text, _ throws(ValueRefused) in
+        let digits = text.unicodeScalars.compactMap { $0.isASCII ? Character($0).hexDigitValue : nil }
+        guard digits.count == 64, text.unicodeScalars.count == 64 else { throw ValueRefused() }
+        return (0..<32).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) }
+    }
+}

@@ -1,0 +1,85 @@
+extension Configuration {
+    /// The log, on standard error.
+    package struct Log: ConfigurationSection {
+        /// The least severe messages that are written.
+        package var level = Level.info
+        /// How a message is written.
+        package var format = Format.text
+
+        package init() {}
+
+        package static let fields: [ConfigurationField<Log>] = [
+            .value("level", \.level, .word),
+            .value("format", \.format, .word, reload: .restart),
+        ]
+
+        /// Severities, least first.
+        package enum Level: String, Sendable, CaseIterable {
+            case trace, debug, info, notice, warning, error, critical
+        }
+
+        /// How a message is written.
+        package enum Format: String, Sendable, CaseIterable {
+            /// A line for people and the journal.
+            case text
+            /// A JSON object per line.
+            case json
+        }
+    }
+
+    /// The audit trail.
+    package struct Audit: ConfigurationSection {
+        /// When records must be on disk.
+        package var durability = Durability.commit
+
+        package init() {}
+
+        package static let fields: [ConfigurationField<Audit>] = [
+            .value("durability", \.durability, .word, reload: .restart)
+        ]
+
+        /// When records must be on disk.
+        package enum Durability: String, Sendable, CaseIterable {
+            /// Before the answer leaves.
+            case commit
+            /// At intervals: a power cut may lose the latest.
+            case interval
+        }
+    }
+
+    /// The operators' socket.
+    package struct Control: ConfigurationSection {
+        /// The Unix group that may connect; nil is the daemon's own group.
+        package var group: String? = "strongroom-ops"
+        /// The socket's permission bits; none for others.
+        package var mode: UInt32 = 0o660
+
+        package init() {}
+
+        package static let fields: [ConfigurationField<Control>] = [
+            .value("group", \.group, ConfigurationType.groupName.map { $0 }.or("none", nil), reload: .restart),
+            .value("mode", \.mode, .socketMode, reload: .restart),
+        ]
+    }
+}
+
+extension ConfigurationType<String> {
+    /// A Unix group by name.
+    static let groupName = scalar("the name of a Unix group") { text, _ throws(ValueRefused) in
+        guard isConfigurationName(text.hasPrefix("_") ? "a\(text)" : text), text.utf8.count <= 32 else {
+            throw ValueRefused()
+        }
+        return text
+    }
+}
+
+extension ConfigurationType<UInt32> {
+    /// Permission bits in octal, `0600`, `0660` and the like: the owner reads and writes, others have nothing.
+    static let socketMode = scalar("0600 or 0660") { text, _ throws(ValueRefused) in
+        switch text {
+        case "0600": return 0o600
+        case "0660": return 0o660
+        default: throw ValueRefused()
+        }
+    }
+}

@@ -1,0 +1,51 @@
+extension Configuration {
+    /// Where the key that wraps all other keys comes from. It is never stored with what it wraps.
+    package enum RootKey: Sendable, Equatable {
+        /// A file of the daemon's user alone.
+        case file(Path)
+        /// A systemd credential of that name.
+        case credential(String)
+        /// Shares that custodians enter.
+        case shares(Shares)
+
+        static let alternatives: [ConfigurationAlternative<RootKey>] = [
+            .value("file", .path) { .file($0) },
+            .value("credential", .credentialName) { .credential($0) },
+            .section("shares", Shares.self) { .shares($0) },
+        ]
+    }
+
+    /// A root key split so that `threshold` of `count` custodians can put it together.
+    package struct Shares: ConfigurationSection {
+        /// How many shares are needed: 2 to `count`. Mandatory.
+        package var threshold = 0
+        /// How many shares there are: 2 to 255. Mandatory.
+        package var count = 0
+
+        package init() {}
+
+        package static let fields: [ConfigurationField<Shares>] = [
+            .value("threshold", \.threshold, .integer(2...255), required: true, reload: .restart),
+            .value("count", \.count, .integer(2...255), required: true, reload: .restart),
+        ]
+
+        package func validate(at path: String, in decoder: inout ConfigurationDecoder) {
+            if threshold > count {
+                decoder.report("\(path).threshold", "is \(threshold), more than the \(count) shares there are")
+            }
+        }
+    }
+}
+
+extension ConfigurationType<String> {
+    /// The name of a systemd credential: a file name of letters, digits, `.`, `_` and `-`.
+    static let credentialName = scalar("the name of a systemd credential (letters, digits, '.', '_' and '-')") {
+        text, _ throws(ValueRefused) in
+        let allowed = text.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                || byte == 0x2D || byte == 0x2E || byte == 0x5F
+        }
+        guard allowed, (1...255).contains(text.utf8.count), !text.hasPrefix(".") else { throw ValueRefused() }
+        return text
+    }
+}
