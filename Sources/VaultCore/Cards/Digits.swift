@@ -130,7 +130,8 @@ extension Digits {
             let (top, middle) = rest.quotientAndRemainder(dividingBy: 100_000_000)
             let first = (lanes(top) | zeros) &>> UInt64(8 * (24 - count))
             unsafe pointer.storeBytes(of: first.littleEndian, as: UInt64.self)
-            unsafe pointer.storeBytes(of: (lanes(middle) | zeros).littleEndian, toByteOffset: count - 16, as: UInt64.self)
+            unsafe pointer.storeBytes(
+                of: (lanes(middle) | zeros).littleEndian, toByteOffset: count - 16, as: UInt64.self)
         }
         unsafe pointer.storeBytes(of: (lanes(low) | zeros).littleEndian, toByteOffset: count - 8, as: UInt64.self)
     }

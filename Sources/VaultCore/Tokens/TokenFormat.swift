@@ -156,7 +156,8 @@ extension TokenFormat {
             let names = IssuerRanges.names(beginningWith: lead.first8)
             if !names.isEmpty {
                 let list = names.joined(separator: ", ")
-                notes.append("lead \(lead.text) with luhn \(luhn.rawValue) makes tokens that can be card numbers of: \(list)")
+                notes.append(
+                    "lead \(lead.text) with luhn \(luhn.rawValue) makes tokens that can be card numbers of: \(list)")
             }
         }
         return notes

@@ -112,13 +112,14 @@ struct SeededRandom: RandomNumberGenerator {
     }
 }
 
-/// Luhn the slow way, from the definition, digit by digit.
-func passesLuhnByDefinition(_ digits: [UInt8]) -> Bool {
-    var sum = 0
-    for (place, byte) in digits.reversed().enumerated() {
-        let digit = Int(byte) - 0x30
-        let counted = place % 2 == 0 ? digit : digit * 2
+/// Luhn the slow way, from the definition, digit by digit from the right.
+func passesLuhnByDefinition(_ number: UInt64) -> Bool {
+    var (rest, sum, isDoubled) = (number, UInt64(0), false)
+    while rest > 0 {
+        let counted = isDoubled ? rest % 10 * 2 : rest % 10
         sum += counted > 9 ? counted - 9 : counted
+        rest /= 10
+        isDoubled.toggle()
     }
     return sum % 10 == 0
 }

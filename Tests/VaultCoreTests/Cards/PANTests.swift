@@ -88,7 +88,7 @@ struct PANTests {
             var written = [UInt8](repeating: 0xAA, count: 24)
             var span = written.mutableSpan
             let length = pan.write(into: &span)
-            guard pan.value == value, pan.passesLuhn == passesLuhnByDefinition(digits), length == count,
+            guard pan.value == value, pan.passesLuhn == passesLuhnByDefinition(value), length == count,
                 Array(written[..<count]) == digits, written[count...].allSatisfy({ $0 == 0xAA }),
                 appended({ pan.append(to: &$0) }) == digits
             else {
