@@ -24,8 +24,8 @@ package struct Digits: Equatable, BitwiseCopyable, Sendable {
         var index = 0
         while index &+ 8 <= count {
             // Any eight bytes are a valid UInt64, and the load checks its bounds.
-            let word = unsafe UInt64(littleEndian: text.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
-            guard let eight = Self.eightDigits(word) else { return nil }
+            let word = unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            guard let eight = Self.eightDigits(UInt64(littleEndian: word)) else { return nil }
             value = value &* 100_000_000 &+ eight
             index &+= 8
         }

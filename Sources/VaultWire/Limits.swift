@@ -44,6 +44,11 @@ package enum Limits {
     /// Bytes of a field name worth comparing; a longer one is no name of ours.
     package static let fieldNameBytesMax = 64
 
+    // MARK: Fields of an answer
+
+    /// Bytes of the name of a card brand.
+    package static let brandBytesMax = 32
+
     // MARK: Bulk lines
 
     /// Bytes of a bulk line without its end: 19 digits, a comma and `YYYY-MM` are 27; the rest is slack.

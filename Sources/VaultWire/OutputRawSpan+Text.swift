@@ -7,6 +7,7 @@ extension OutputRawSpan {
     package mutating func append(_ text: StaticString) {
         let count = text.utf8CodeUnitCount
         precondition(count <= freeCapacity, "the answer is longer than its bound")
+        guard count > 0 else { return }
         unsafe withUnsafeMutableBytes { buffer, initialized in
             // The check above leaves `count` bytes behind `initialized`, and the literal has as many.
             unsafe buffer.baseAddress.unsafelyUnwrapped.advanced(by: initialized)
@@ -19,7 +20,17 @@ extension OutputRawSpan {
     @inline(__always)
     @_lifetime(self: copy self)
     package mutating func append(_ text: Span<UInt8>) {
-        for index in text.indices { append(text[index]) }
+        let count = text.count
+        precondition(count <= freeCapacity, "the answer is longer than its bound")
+        guard count > 0 else { return }
+        unsafe text.withUnsafeBufferPointer { source in
+            unsafe withUnsafeMutableBytes { buffer, initialized in
+                // The check above leaves `count` bytes behind `initialized`; neither pointer is nil for a count above 0.
+                unsafe buffer.baseAddress.unsafelyUnwrapped.advanced(by: initialized)
+                    .copyMemory(from: source.baseAddress.unsafelyUnwrapped, byteCount: count)
+                initialized &+= count
+            }
+        }
     }
 
     /// Appends all digits of a number, leading zeros included.
@@ -88,7 +99,7 @@ extension OutputRawSpan {
         unsafe append(Self.asciiDigits(value).littleEndian, as: UInt64.self)
     }
 
-    /// The eight ASCII digits of a number below 10^8, the first in the lowest byte: halves, quarters, digits in parallel.
+    /// The eight ASCII digits of a number below 10^8, the first in the lowest byte, split in halves three times.
     @inline(__always)
     private static func asciiDigits(_ value: UInt64) -> UInt64 {
         let high = value / 10_000

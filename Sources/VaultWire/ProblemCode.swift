@@ -1,4 +1,4 @@
-/// Every way a request can fail, as the caller sees it: one stable code, its HTTP status, and whether trying again helps.
+/// Every way a request can fail, as the caller sees it: a stable code, its HTTP status, and whether trying again helps.
 ///
 /// The codes are part of the contract: none is ever renamed or reused. None carries bytes of the request. Decoders
 /// throw this type directly; it is one byte, so throwing it allocates nothing.

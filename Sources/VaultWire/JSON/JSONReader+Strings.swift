@@ -51,7 +51,7 @@ extension JSONReader {
         throw .syntax
     }
 
-    /// One escape, `position` just behind its backslash. The text never grows: the shortest escape is as long as its byte.
+    /// One escape, `position` just behind its backslash. An escape is always longer than what it stands for.
     @_lifetime(self: copy self)
     private mutating func unescape(to write: inout Int) throws(JSONFault) {
         let kind = current

@@ -75,8 +75,8 @@ package struct LineSplitter: Sendable {
         var index = start
         while index &+ 8 <= end {
             // Any eight bytes are a valid UInt64, and the load checks its bounds.
-            let word = unsafe UInt64(littleEndian: buffer.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
-            let difference = word ^ 0x0A0A_0A0A_0A0A_0A0A
+            let word = unsafe buffer.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let difference = UInt64(littleEndian: word) ^ 0x0A0A_0A0A_0A0A_0A0A
             let zeros = (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
             if zeros != 0 { return index &+ zeros.trailingZeroBitCount >> 3 }
             index &+= 8

@@ -15,24 +15,20 @@ enum FieldName: UInt8 {
 
     /// The field with this name, compared byte by byte: names do not fold case. Nil for a name that is none of ours.
     init?(_ name: Span<UInt8>) {
-        // The length decides between two names at most, so one comparison settles most fields.
+        // The length leaves three names at most, so one comparison settles most fields.
         switch name.count {
-        case 3:
-            if name.equals("pan") { self = .pan } else if name.equals("ttl") { self = .ttl } else { return nil }
-        case 5:
-            if name.equals("token") { self = .token } else if name.equals("cards") { self = .cards } else { return nil }
-        case 6:
-            switch true {
-            case name.equals("tokens"): self = .tokens
-            case name.equals("expiry"): self = .expiry
-            case name.equals("format"): self = .format
-            default: return nil
-            }
-        case 7:
-            if name.equals("purpose") { self = .purpose } else if name.equals("subject") { self = .subject } else { return nil }
-        case 8: if name.equals("purposes") { self = .purposes } else { return nil }
-        case 9: if name.equals("reference") { self = .reference } else { return nil }
-        case 10: if name.equals("request_id") { self = .requestID } else { return nil }
+        case 3 where name.equals("pan"): self = .pan
+        case 3 where name.equals("ttl"): self = .ttl
+        case 5 where name.equals("token"): self = .token
+        case 5 where name.equals("cards"): self = .cards
+        case 6 where name.equals("tokens"): self = .tokens
+        case 6 where name.equals("expiry"): self = .expiry
+        case 6 where name.equals("format"): self = .format
+        case 7 where name.equals("purpose"): self = .purpose
+        case 7 where name.equals("subject"): self = .subject
+        case 8 where name.equals("purposes"): self = .purposes
+        case 9 where name.equals("reference"): self = .reference
+        case 10 where name.equals("request_id"): self = .requestID
         default: return nil
         }
     }

@@ -55,9 +55,9 @@ extension JSONReader {
         wipe(from: start, to: position)
     }
 
-    /// Looks at the rest of a document that is refused anyway, for sensitive fields at any depth, and wipes their values.
+    /// Looks through the rest of a document that is refused anyway, and wipes the values of its sensitive fields.
     ///
-    /// Goes by the text alone: a string with a colon behind it is a name. Returns whether there was one.
+    /// Goes by the text alone, at any depth: a string with a colon behind it is a name. Returns whether there was one.
     @_lifetime(self: copy self)
     mutating func wipeSensitiveFieldsAhead() -> Bool {
         var found = false
