@@ -1,0 +1,94 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// One set of settings for every target: Swift 6 mode, strict memory safety, warnings are errors.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+    name: "strongroom",
+    products: [
+        .executable(name: "strongroomd", targets: ["strongroomd"]),
+        .executable(name: "strongroom", targets: ["strongroom"]),
+        .library(name: "StrongroomClient", targets: ["StrongroomClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // System libraries: a module map and `static inline` shims, nothing else.
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+        // Leaves: one C library each, no I/O framework, no logging.
+        .target(name: "SecretMemory", swiftSettings: settings),
+        .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
+        .target(name: "OpenSSLCrypto", dependencies: ["COpenSSL", "SecretMemory"], swiftSettings: settings),
+        .target(name: "OpenSSLTLS", dependencies: ["COpenSSL", "SecretMemory"], swiftSettings: settings),
+
+        // The domain and its wire form: synchronous, no sockets.
+        .target(name: "VaultCore", dependencies: ["LMDB", "OpenSSLCrypto", "SecretMemory"], swiftSettings: settings),
+        .target(name: "VaultWire", dependencies: ["SecretMemory"], swiftSettings: settings),
+
+        // Both ends of the wire: the TLS handler that server and client share.
+        .target(
+            name: "VaultTransport",
+            dependencies: ["OpenSSLTLS", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings),
+
+        // The daemon as a library, so that tests run it in-process.
+        .target(
+            name: "VaultServer",
+            dependencies: [
+                "VaultCore", "VaultWire", "VaultTransport", "OpenSSLTLS", "OpenSSLCrypto", "LMDB", "SecretMemory",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings),
+
+        .target(
+            name: "StrongroomClient",
+            dependencies: [
+                "VaultTransport", "VaultWire", "OpenSSLTLS", "SecretMemory",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+
+        // The two programs: flags and wiring.
+        .executableTarget(
+            name: "strongroomd",
+            dependencies: [
+                "VaultServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "strongroom",
+            dependencies: [
+                "StrongroomClient", "VaultServer", "VaultCore", "VaultWire", "SecretMemory",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,89 @@
+internal import OpenSSLCrypto
+internal import SecretMemory
+
+/// What a key is for. The raw value is stored in the keyring.
+package enum KeyPurpose: UInt8, Sendable, CaseIterable {
+    /// AES-256-GCM of records.
+    case data = 1
+    /// HMAC-SHA-256 of the blind index and of fingerprints.
+    case index = 2
+    /// The audit chain and its checkpoints.
+    case audit = 3
+
+    package var name: StaticString {
+        switch self {
+        case .data: "data"
+        case .index: "index"
+        case .audit: "audit"
+        }
+    }
+}
+
+/// Where a key version stands in its life. The raw value is stored in the keyring.
+package enum KeyState: UInt8, Sendable {
+    /// Protects new records; exactly one version of each purpose.
+    case active = 1
+    /// Reads only, while its records are moved to the active version.
+    case retiring = 2
+    /// Key bytes are gone; the entry stays as its receipt.
+    case destroyed = 3
+
+    package var name: StaticString {
+        switch self {
+        case .active: "active"
+        case .retiring: "retiring"
+        case .destroyed: "destroyed"
+        }
+    }
+}
+
+/// One version of one key. Immutable: a change of state is a new keyring generation.
+package final class KeyVersion: Sendable {
+    /// Size of every key in the ring, in bytes.
+    package static let byteCount = 32
+
+    package let purpose: KeyPurpose
+    /// 1, 2, 3... per purpose; never used twice.
+    package let number: UInt32
+    package let state: KeyState
+    /// Unix seconds.
+    package let created: UInt64
+    /// Unix seconds when it stopped protecting new records; 0 while active.
+    package let retired: UInt64
+    /// Unix seconds when its bytes were destroyed; 0 before.
+    package let destroyed: UInt64
+    /// Empty once destroyed.
+    private let key: SecretBytes
+
+    init(
+        purpose: KeyPurpose, number: UInt32, state: KeyState, created: UInt64, retired: UInt64 = 0,
+        destroyed: UInt64 = 0, key: consuming SecretBytes
+    ) {
+        self.purpose = purpose
+        self.number = number
+        self.state = state
+        self.created = created
+        self.retired = retired
+        self.destroyed = destroyed
+        self.key = key
+    }
+
+    /// Lends the key bytes for the length of a call.
+    func withKey<R: ~Copyable>(_ body: (borrowing Span<UInt8>) throws(CryptoError) -> R) throws(CryptoError) -> R {
+        try key.withSpan(body)
+    }
+
+    /// A key for one use of this version.
+    func derived(_ label: StaticString) throws(CryptoError) -> SecretBytes {
+        try withKey { (key) throws(CryptoError) in try deriveKey(from: key, label: label) }
+    }
+}
+
+extension SecretBytes {
+    /// Lends the bytes for the length of a call: a class's stored secret cannot hand out a span of its own.
+    fileprivate borrowing func withSpan<R: ~Copyable>(
+        _ body: (borrowing Span<UInt8>) throws(CryptoError) -> R
+    ) throws(CryptoError) -> R {
+        try body(span)
+    }
+}

@@ -1,0 +1,107 @@
+internal import LMDB
+
+/// Names that records refer to by number: formats and purposes. Numbers are given once and kept in the database, so that
+/// a configuration may be reordered, and a format dropped and taken up again, without touching a record.
+package struct Registry: Sendable {
+    /// Most formats a vault ever knows: one bit each in `Access.formats`.
+    package static let formatsMax = 64
+    /// Most purposes a vault ever knows: one bit each in a purpose mask.
+    package static let purposesMax = 64
+
+    private var formats: [String: UInt16] = [:]
+    private var purposes: [String: UInt8] = [:]
+
+    init() {}
+
+    package func formatID(_ name: String) -> UInt16? { formats[name] }
+
+    package func formatName(_ id: UInt16) -> String? { formats.first { $0.value == id }?.key }
+
+    /// The purpose's bit as a mask; `nil` for a name that no configuration ever had.
+    package func purposeMask(_ name: String) -> UInt64? { purposes[name].map { 1 << UInt64($0) } }
+
+    /// Compares bytes with the known names, without making a `String` of them.
+    package func purposeMask(_ name: borrowing Span<UInt8>) -> UInt64? {
+        for (known, bit) in purposes where Self.equal(known, name) { return 1 << UInt64(bit) }
+        return nil
+    }
+
+    /// Compares bytes with the known names, without making a `String` of them.
+    package func formatID(_ name: borrowing Span<UInt8>) -> UInt16? {
+        for (known, id) in formats where Self.equal(known, name) { return id }
+        return nil
+    }
+
+    /// Names of a mask's purposes, sorted.
+    package func purposeNames(_ mask: UInt64) -> [String] {
+        purposes.filter { mask & (1 << UInt64($0.value)) != 0 }.map(\.key).sorted()
+    }
+
+    /// Reads all names.
+    static func load(
+        _ transaction: inout WriteTransaction, _ tables: Tables
+    ) throws(StoreError) -> Registry {
+        var registry = Registry()
+        for (name, value) in try entries(&transaction, tables, prefix: MetaKey.formatPrefix) {
+            guard value.count == 2 else { throw .damaged("format registry") }
+            registry.formats[name] = UInt16(bigEndian: value.span, at: 0)
+        }
+        for (name, value) in try entries(&transaction, tables, prefix: MetaKey.purposePrefix) {
+            guard value.count == 1, value[0] < purposesMax else { throw .damaged("purpose registry") }
+            registry.purposes[name] = value[0]
+        }
+        return registry
+    }
+
+    /// Gives numbers to names that have none yet.
+    mutating func register(
+        formats newFormats: [String], purposes newPurposes: [String], _ transaction: inout WriteTransaction,
+        _ tables: Tables
+    ) throws(StoreError) {
+        for name in newFormats where formats[name] == nil {
+            let id = formats.values.max().map { $0 + 1 } ?? 1
+            guard id < Self.formatsMax else { throw .registryFull("formats", Self.formatsMax - 1) }
+            var value: [UInt8] = []
+            value.append(bigEndian: id)
+            try transaction.putMeta(tables, MetaKey.formatPrefix + Array(name.utf8), value)
+            formats[name] = id
+        }
+        for name in newPurposes where purposes[name] == nil {
+            let bit = purposes.values.max().map { $0 + 1 } ?? 0
+            guard bit < Self.purposesMax else { throw .registryFull("purposes", Self.purposesMax) }
+            try transaction.putMeta(tables, MetaKey.purposePrefix + Array(name.utf8), [bit])
+            purposes[name] = bit
+        }
+    }
+
+    private static func entries(
+        _ transaction: inout WriteTransaction, _ tables: Tables, prefix: [UInt8]
+    ) throws(StoreError) -> [(String, [UInt8])] {
+        var found: [(String, [UInt8])] = []
+        try lmdb { () throws(LMDBError) in
+            var cursor = try transaction.cursor(tables.meta)
+            var isInside = try cursor.seek(atOrAfter: prefix.span)
+            while isInside, hasPrefix(cursor.key, prefix) {
+                let name = cursor.key.extracting(droppingFirst: prefix.count).copied
+                found.append((String(decoding: name, as: UTF8.self), cursor.value.copied))
+                isInside = try cursor.next()
+            }
+        }
+        return found
+    }
+
+    private static func hasPrefix(_ key: borrowing Span<UInt8>, _ prefix: [UInt8]) -> Bool {
+        guard key.count > prefix.count else { return false }
+        for index in prefix.indices where key[index] != prefix[index] { return false }
+        return true
+    }
+
+    private static func equal(_ name: String, _ bytes: borrowing Span<UInt8>) -> Bool {
+        var index = 0
+        for byte in name.utf8 {
+            guard index < bytes.count, bytes[index] == byte else { return false }
+            index += 1
+        }
+        return index == bytes.count
+    }
+}

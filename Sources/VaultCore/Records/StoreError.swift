@@ -1,0 +1,62 @@
+package import LMDB
+internal import OpenSSLCrypto
+
+/// Why the store did not open or an operation on it failed. Never carries record bytes.
+package enum StoreError: Error, Equatable, Sendable {
+    case lmdb(LMDBError)
+    case file(FileError)
+    /// The database was made with another keyring.
+    case foreignKeyring(database: String, keyring: String)
+    /// Written by a version of Strongroom with another schema.
+    case schema(UInt64)
+    /// Something that is written only by us does not read as we write it; names the thing.
+    case damaged(String)
+    /// More formats or purposes than the record layout can tell apart.
+    case registryFull(String, Int)
+    case crypto
+
+    package var message: String {
+        switch self {
+        case .lmdb(let error): "store: \(error)"
+        case .file(let error): "store: \(error.message)"
+        case .foreignKeyring(let database, let keyring):
+            "store: the database belongs to vault \(database), the keyring to vault \(keyring)"
+        case .schema(let version):
+            "store: schema \(version) was written by another version of strongroom; this one reads schema \(Store.schema)"
+        case .damaged(let what): "store: damaged: \(what)"
+        case .registryFull(let what, let limit): "store: a vault knows at most \(limit) \(what) in its life"
+        case .crypto: "store: libcrypto failed"
+        }
+    }
+
+    /// The volume or the map has no room: nothing was written, and reads go on.
+    package var isFull: Bool {
+        if case .lmdb(let error) = self { return error.isFull }
+        return false
+    }
+}
+
+extension LMDBError {
+    /// The map or the volume has no room.
+    package var isFull: Bool { kind == .mapFull || kind == .diskFull || kind == .transactionFull }
+}
+
+/// Runs calls of LMDB, and says of an error that the store failed.
+@inline(__always)
+func lmdb<R: ~Copyable>(_ body: () throws(LMDBError) -> R) throws(StoreError) -> R {
+    do throws(LMDBError) {
+        return try body()
+    } catch {
+        throw .lmdb(error)
+    }
+}
+
+/// Runs calls of libcrypto, and says of an error that the store failed.
+@inline(__always)
+func crypto<R: ~Copyable>(_ body: () throws(CryptoError) -> R) throws(StoreError) -> R {
+    do throws(CryptoError) {
+        return try body()
+    } catch {
+        throw .crypto
+    }
+}

@@ -1,0 +1,64 @@
+internal import LMDB
+
+/// The tables of a vault and their names in LMDB.
+///
+/// | table    | key                           | value                                   |
+/// |----------|-------------------------------|-----------------------------------------|
+/// | tokens   | token, native 64-bit integer  | record, 64 bytes (`RecordLayout`)       |
+/// | index    | 32 bytes (`BlindIndex`)       | index key version                       |
+/// | subjects | token                         | sealed subject (`RecordCipher.sealText`) |
+/// | requests | hash of client and request id | token, time                             |
+/// | meta     | text (`MetaKey`)              | integers, names                         |
+struct Tables: Sendable {
+    let tokens: IntegerTable
+    let index: BytesTable
+    let subjects: IntegerTable
+    let requests: BytesTable
+    let meta: BytesTable
+
+    static let count = 5
+
+    init(_ transaction: inout WriteTransaction) throws(LMDBError) {
+        tokens = try transaction.integerTable("tokens")
+        index = try transaction.bytesTable("index")
+        subjects = try transaction.integerTable("subjects")
+        requests = try transaction.bytesTable("requests")
+        meta = try transaction.bytesTable("meta")
+    }
+}
+
+/// Keys of the meta table.
+enum MetaKey {
+    /// Schema version, 8 bytes.
+    static let schema = [UInt8]("schema")
+    /// Vault id, 16 bytes.
+    static let vault = [UInt8]("vault")
+
+    /// Records sealed under a data key version now, 8 bytes.
+    static func dataRecords(_ version: UInt32) -> [UInt8] { numbered("records/data/", version) }
+    /// Entries under an index key version now, 8 bytes.
+    static func indexEntries(_ version: UInt32) -> [UInt8] { numbered("records/index/", version) }
+    /// Encryptions ever done under a data key version, rounded up by what a crash may have lost, 8 bytes.
+    static func encryptions(_ version: UInt32) -> [UInt8] { numbered("encryptions/data/", version) }
+    /// Tokens of a format now, 8 bytes.
+    static func formatTokens(_ id: UInt16) -> [UInt8] { numbered("tokens/format/", UInt32(id)) }
+    /// Id of a format, 2 bytes; the name follows the prefix.
+    static let formatPrefix = [UInt8]("format/")
+    /// Bit of a purpose, 1 byte; the name follows the prefix.
+    static let purposePrefix = [UInt8]("purpose/")
+    /// Mask of a purpose set, 8 bytes; the set id (2 bytes) follows the prefix.
+    static let purposeSetPrefix = [UInt8]("purposes/")
+
+    /// Key of a purpose set's mask.
+    static func purposeSet(_ id: UInt16) -> [UInt8] {
+        var key = purposeSetPrefix
+        key.append(bigEndian: id)
+        return key
+    }
+
+    private static func numbered(_ prefix: StaticString, _ number: UInt32) -> [UInt8] {
+        var key = [UInt8](prefix)
+        key.append(bigEndian: number)
+        return key
+    }
+}

@@ -1,0 +1,18 @@
+package import LMDB
+
+/// Where the parts of a vault lie below its data directory.
+package struct VaultFiles: Sendable {
+    /// The data directory, mode 0700.
+    package let directory: String
+
+    package init(directory: String) { self.directory = directory }
+
+    /// LMDB's directory.
+    package var database: String { directory + "/vault" }
+    /// Wrapped keys; never inside LMDB, which keeps old pages readable.
+    package var keyring: String { directory + "/keyring" }
+    package var audit: String { directory + "/audit" }
+
+    /// Claims the data directory for this process.
+    package func lock() throws(LMDBError) -> DirectoryLock { try DirectoryLock(directory: directory) }
+}

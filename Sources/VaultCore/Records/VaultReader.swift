@@ -1,0 +1,179 @@
+internal import LMDB
+internal import OpenSSLCrypto
+
+/// What became of one token of a reveal.
+package enum RevealStatus: UInt8, BitwiseCopyable, Sendable {
+    case revealed
+    /// Missing, foreign, deleted or expired: one answer, same cost.
+    case missing
+    case purposeDenied
+    /// Its record does not open: one damaged record, the rest is served.
+    case damaged
+}
+
+/// One answer of a reveal: trivial, so that a batch of them lies in one wiped buffer.
+package struct Reveal: BitwiseCopyable, Sendable {
+    package var status: RevealStatus
+    /// Digits of the PAN; 0 unless revealed.
+    package var panLength: UInt8
+    /// `CardExpiry.packed`; 0 = none.
+    package var expiry: UInt16
+    package var pan: UInt64
+
+    /// An answer without a card.
+    package init(_ status: RevealStatus) {
+        self.status = status
+        panLength = 0
+        expiry = 0
+        pan = 0
+    }
+
+    init(_ card: Card) {
+        status = .revealed
+        panLength = card.pan.length
+        expiry = card.expiry?.packed ?? 0
+        pan = card.pan.value
+    }
+}
+
+/// What may be shown of a token.
+package struct Inspection: Sendable {
+    package var card: Card
+    package var format: UInt16
+    /// Unix seconds.
+    package var created: UInt32
+    /// Unix seconds; 0 = none.
+    package var deadline: UInt32
+    /// Mask of purposes; all ones for any.
+    package var purposes: UInt64
+}
+
+/// Reads a vault on one thread: an LMDB reader slot, GCM and HMAC contexts of one keyring generation. Never shared.
+package struct VaultReader: ~Copyable {
+    private var reader: Reader
+    private var opener: RecordOpener
+    private let indexes: [BlindIndexContext]
+
+    package init(store: Store, keyring: Keyring, formats: FormatTable) throws(StoreError) {
+        let cipher = try crypto { () throws(CryptoError) in try RecordCipher(keyring) }
+        let indexes = try BlindIndexContext.all(of: keyring)
+        let reader = try lmdb { () throws(LMDBError) in try Reader(store.environment) }
+        self.init(
+            reader: reader, opener: RecordOpener(cipher: cipher, formats: formats, tables: store.tables),
+            indexes: indexes)
+    }
+
+    private init(reader: consuming Reader, opener: consuming RecordOpener, indexes: [BlindIndexContext]) {
+        self.reader = reader
+        self.opener = opener
+        self.indexes = indexes
+    }
+
+    /// Reveals tokens in order; `results` has the size of `tokens`. A token of 0 is one that did not parse: a miss.
+    ///
+    /// One snapshot for the whole call, so keep calls bounded (a thousand or so): an old snapshot pins freed pages. A page
+    /// that LMDB finds damaged costs the tokens that need it, and a fresh snapshot for the rest.
+    package mutating func reveal(
+        _ tokens: borrowing Span<UInt64>, access: Access, now: UInt32, into results: inout MutableSpan<Reveal>
+    ) throws(StoreError) {
+        do throws(LMDBError) {
+            try Self.reveal(&reader, &opener, tokens, access: access, now: now, into: &results)
+        } catch {
+            throw .lmdb(error)
+        }
+    }
+
+    private static func reveal(
+        _ reader: inout Reader, _ opener: inout RecordOpener, _ tokens: borrowing Span<UInt64>, access: Access,
+        now: UInt32, into results: inout MutableSpan<Reveal>
+    ) throws(LMDBError) {
+        var snapshot = try reader.snapshot()
+        for index in 0..<tokens.count {
+            do throws(LMDBError) {
+                results[index] = try opener.reveal(tokens[index], in: snapshot, access: access, now: now)
+            } catch {
+                results[index] = Reveal(.damaged)
+                try snapshot.refresh()
+            }
+        }
+    }
+
+    /// What may be shown of one token; `nil` for a miss.
+    package mutating func inspect(_ token: UInt64, access: Access, now: UInt32) throws(StoreError) -> Inspection? {
+        let result: Lookup<Inspection>
+        do throws(LMDBError) {
+            result = try Self.inspect(&reader, &opener, token, access: access, now: now)
+        } catch {
+            throw .lmdb(error)
+        }
+        return try result.found()
+    }
+
+    private static func inspect(
+        _ reader: inout Reader, _ opener: inout RecordOpener, _ token: UInt64, access: Access, now: UInt32
+    ) throws(LMDBError) -> Lookup<Inspection> {
+        let snapshot = try reader.snapshot()
+        return try opener.inspect(token, in: snapshot, access: access, now: now)
+    }
+
+    /// The live token of a card in a format for a subject; `nil` where there is none. Under `reuse: never`, one of them.
+    package mutating func find(
+        _ pan: PAN, format: UInt16, subject: borrowing Span<UInt8>, now: UInt32
+    ) throws(StoreError) -> UInt64? {
+        for index in indexes {
+            let key: [32 of UInt8]
+            do throws(CryptoError) {
+                key = try index.value.key(pan: pan, format: format, subject: subject)
+            } catch {
+                throw .crypto
+            }
+            let result: Lookup<UInt64>
+            do throws(LMDBError) {
+                result = try Self.find(&reader, &opener, pan, key: key.span, format: format, now: now)
+            } catch {
+                throw .lmdb(error)
+            }
+            if let token = try result.found() { return token }
+        }
+        return nil
+    }
+
+    private static func find(
+        _ reader: inout Reader, _ opener: inout RecordOpener, _ pan: PAN, key: borrowing Span<UInt8>, format: UInt16,
+        now: UInt32
+    ) throws(LMDBError) -> Lookup<UInt64> {
+        let snapshot = try reader.snapshot()
+        return try opener.find(pan, key: key, format: format, in: snapshot, now: now)
+    }
+
+    /// The keyed hash of a card under the active index key.
+    package mutating func fingerprint(of pan: PAN) throws(StoreError) -> [32 of UInt8] {
+        try crypto { () throws(CryptoError) in try indexes[0].value.fingerprint(of: pan) }
+    }
+
+    /// A key for a client's request id (`BlindIndex.requestKey`).
+    package mutating func requestKey(
+        client: borrowing Span<UInt8>, requestID: borrowing Span<UInt8>
+    ) throws(StoreError) -> [32 of UInt8] {
+        do throws(CryptoError) {
+            return try indexes[0].value.requestKey(client: client, requestID: requestID)
+        } catch {
+            throw .crypto
+        }
+    }
+}
+
+/// One blind index in a box, so that a reader can hold one for each live version; owned by one thread.
+final class BlindIndexContext {
+    var value: BlindIndex
+    init(_ value: consuming BlindIndex) { self.value = value }
+
+    /// One for each usable version, the active one first.
+    static func all(of keyring: Keyring) throws(StoreError) -> [BlindIndexContext] {
+        var contexts: [BlindIndexContext] = []
+        for version in keyring.usable(.index) {
+            contexts.append(BlindIndexContext(try crypto { () throws(CryptoError) in try BlindIndex(version) }))
+        }
+        return contexts
+    }
+}
