@@ -87,10 +87,7 @@ extension ConfigurationType<String> {
         guard (1...253).contains(text.utf8.count) else { throw ValueRefused() }
         if text.contains("*") { throw ValueRefused(message: "a client's name has no wildcard") }
         for label in text.split(separator: ".", omittingEmptySubsequences: false) {
-            let allowed = label.utf8.allSatisfy { byte in
-                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                    || byte == 0x2D || byte == 0x5F
-            }
+            let allowed = label.utf8.allSatisfy { $0.isLetterOrDigit || $0 == 0x2D || $0 == 0x5F }
             guard allowed, (1...63).contains(label.utf8.count), !label.hasPrefix("-"), !label.hasSuffix("-") else {
                 throw ValueRefused()
             }
@@ -103,8 +100,8 @@ extension ConfigurationType<String> {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[1].isEmpty, text.utf8.count <= 2048,
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
-            let first = parts[0].unicodeScalars.first, first.properties.isAlphabetic,
-            parts[0].utf8.allSatisfy({ isConfigurationName("a\(Unicode.Scalar($0))".lowercased()) || $0 == 0x2B || $0 == 0x2E })
+            let first = parts[0].utf8.first, first.isLetterOrDigit, !first.isDigit,
+            parts[0].utf8.allSatisfy({ $0.isLetterOrDigit || $0 == 0x2B || $0 == 0x2D || $0 == 0x2E })
         else { throw ValueRefused() }
         return text
     }

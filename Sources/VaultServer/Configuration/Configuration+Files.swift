@@ -82,7 +82,8 @@ private struct FileChecker {
         guard path != .unset else { return }
         if path.absolute.utf8.count > socketPathBytesMax {
             report(
-                key, "\(path.absolute) has \(path.absolute.utf8.count) bytes; a socket path has at most "
+                key,
+                "\(path.absolute) has \(path.absolute.utf8.count) bytes; a socket path has at most "
                     + "\(socketPathBytesMax)")
         }
         if let status = status(of: path.absolute) {

@@ -25,7 +25,7 @@ extension Configuration {
             .value("luhn", \.luhn, .word),
             .value("lead", \.lead, .leadDigits),
             .value("reuse", \.reuse, .word),
-            .value("ttl", \.ttl, ConfigurationType.duration(.seconds(1)...days(36500)).map { $0 }.or("none", nil)),
+            .value("ttl", \.ttl, ConfigurationType.duration(.seconds(1) ... .days(36500)).orNone()),
             .value("purposes", \.purposes, .purposes),
             .value("accept_luhn_invalid", \.acceptLuhnInvalid, .flag),
         ]
@@ -101,11 +101,8 @@ extension ConfigurationType<String> {
     /// One to six digits, the first not 0.
     static let leadDigits = scalar("1 to 6 digits, the first not 0") { text, _ throws(ValueRefused) in
         guard (1...6).contains(text.utf8.count), text.utf8.first != 0x30,
-            text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+            text.utf8.allSatisfy(\.isDigit)
         else { throw ValueRefused() }
         return text
     }
 }
-
-/// `count` days of 24 hours.
-func days(_ count: Int) -> Duration { .seconds(count * 86_400) }

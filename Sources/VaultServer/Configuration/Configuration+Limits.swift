@@ -25,7 +25,7 @@ extension Configuration {
             .value("batch_detokenize", \.batchDetokenize, .integer(1...10_000)),
             .value(
                 "connection_age", \.connectionAge,
-                ConfigurationType.duration(.seconds(1)...days(30)).map { $0 }.or("none", nil)),
+                ConfigurationType.duration(.seconds(1) ... .days(30)).orNone()),
         ]
 
         /// The connections to accept when the process may hold `openFilesMax` descriptors (RLIMIT_NOFILE): at most

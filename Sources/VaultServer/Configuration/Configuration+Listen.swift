@@ -17,11 +17,11 @@ extension Configuration {
         package init() {}
 
         package static let fields: [ConfigurationField<Listen>] = [
-            .value("tcp", \.tcp, ConfigurationType.tcpAddress.map { $0 }.or("none", nil), reload: .restart),
-            .value("unix", \.unix, ConfigurationType.path.map { $0 }.or("none", nil), reload: .restart),
+            .value("tcp", \.tcp, ConfigurationType.tcpAddress.orNone(), reload: .restart),
+            .value("unix", \.unix, ConfigurationType.path.orNone(), reload: .restart),
             .value("control", \.control, .path, reload: .restart),
             .value(
-                "operations", \.operations, ConfigurationType.tcpAddress.map { $0 }.or("none", nil), reload: .restart),
+                "operations", \.operations, ConfigurationType.tcpAddress.orNone(), reload: .restart),
             .value("operations_public", \.operationsPublic, .flag),
         ]
 

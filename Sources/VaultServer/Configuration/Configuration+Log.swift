@@ -57,7 +57,7 @@ extension Configuration {
         package init() {}
 
         package static let fields: [ConfigurationField<Control>] = [
-            .value("group", \.group, ConfigurationType.groupName.map { $0 }.or("none", nil), reload: .restart),
+            .value("group", \.group, ConfigurationType.groupName.orNone(), reload: .restart),
             .value("mode", \.mode, .socketMode, reload: .restart),
         ]
     }

@@ -14,6 +14,15 @@ extension Configuration {
 
         /// The placeholder of a mandatory path before it is read.
         static let unset = Path(written: "", absolute: "")
+
+        /// The same place, however it is written.
+        package static func == (left: Self, right: Self) -> Bool {
+            left.absolute == right.absolute
+        }
+
+        package func hash(into hasher: inout Hasher) {
+            hasher.combine(absolute)
+        }
     }
 }
 

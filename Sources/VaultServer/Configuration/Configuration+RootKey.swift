@@ -41,10 +41,7 @@ extension ConfigurationType<String> {
     /// The name of a systemd credential: a file name of letters, digits, `.`, `_` and `-`.
     static let credentialName = scalar("the name of a systemd credential (letters, digits, '.', '_' and '-')") {
         text, _ throws(ValueRefused) in
-        let allowed = text.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                || byte == 0x2D || byte == 0x2E || byte == 0x5F
-        }
+        let allowed = text.utf8.allSatisfy { $0.isLetterOrDigit || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F }
         guard allowed, (1...255).contains(text.utf8.count), !text.hasPrefix(".") else { throw ValueRefused() }
         return text
     }

@@ -26,7 +26,7 @@ extension Configuration {
 
         package static let fields: [ConfigurationField<Threads>] = [
             .value(
-                "event_loops", \.eventLoops, ConfigurationType.integer(1...1024).map { $0 }.or("cores", nil),
+                "event_loops", \.eventLoops, ConfigurationType.integer(1...1024).orNone(as: "cores"),
                 reload: .restart)
         ]
     }

@@ -16,7 +16,7 @@ extension Configuration {
             .value("certificate", \.certificate, .path, required: true),
             .value("key", \.key, .path, required: true),
             .value("client_ca", \.clientCA, .path, required: true),
-            .value("crl", \.crl, ConfigurationType.path.map { $0 }.or("none", nil)),
+            .value("crl", \.crl, ConfigurationType.path.orNone()),
         ]
     }
 }

@@ -23,7 +23,7 @@ extension Configuration {
             .value("header", \.header, .duration(range)),
             .value("body", \.body, .duration(range)),
             .value("body_rate", \.bodyRate, .bytes(1...(1 << 30))),
-            .value("idle", \.idle, .duration(.milliseconds(100)...days(1))),
+            .value("idle", \.idle, .duration(.milliseconds(100) ... .days(1))),
             .value("write_stall", \.writeStall, .duration(range)),
             .value("drain", \.drain, .duration(range)),
         ]

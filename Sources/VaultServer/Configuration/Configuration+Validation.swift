@@ -1,6 +1,10 @@
 extension Configuration {
     /// Checks what one section says about another: names that must exist, and names and identities that must differ.
     func validateReferences(in decoder: inout ConfigurationDecoder) {
+        if case .file(let path) = rootKey, data != .unset, path.absolute.hasPrefix(data.absolute + "/") {
+            decoder.report(
+                "root_key.file", "is inside the data directory; a key kept with what it wraps protects nothing")
+        }
         let formatsKnown = !formats.isEmpty
         if formatsKnown, let defaultFormat, format(named: defaultFormat) == nil {
             reportUnknownFormat(defaultFormat, at: "default_format", in: &decoder)
@@ -34,9 +38,11 @@ extension Configuration {
         guard own.count == client.formats.count, !own.isEmpty, !decoder.hasProblem(under: "\(path).purposes") else {
             return
         }
-        for (index, purpose) in client.purposes.enumerated() where !own.contains(where: { $0.purposes.contains(purpose) }) {
-            let names = own.map { "'\($0.name)'" }.joined(separator: ", ")
-            decoder.report("\(path).purposes[\(index)]", "'\(purpose)' is no purpose of the client's formats (\(names))")
+        let names = own.map { "'\($0.name)'" }.joined(separator: ", ")
+        for (index, purpose) in client.purposes.enumerated() {
+            if own.contains(where: { $0.purposes.contains(purpose) }) { continue }
+            decoder.report(
+                "\(path).purposes[\(index)]", "'\(purpose)' is no purpose of the client's formats (\(names))")
         }
     }
 

@@ -45,7 +45,7 @@ package struct ConfigurationField<Section: Sendable>: Sendable {
 extension ConfigurationField {
     /// An option with one value.
     static func value<Value: Equatable & Sendable>(
-        _ name: String, _ member: Member<Section, Value>, _ type: ConfigurationType<Value>,
+        _ name: String, _ member: ConfigurationMember<Section, Value>, _ type: ConfigurationType<Value>,
         required: Bool = false, reload: ConfigurationReload<Value> = .live
     ) -> Self {
         Self(
@@ -68,7 +68,7 @@ extension ConfigurationField {
 
     /// A section of options.
     static func section<Inner: ConfigurationSection>(
-        _ name: String, _ member: Member<Section, Inner>, required: Bool = false
+        _ name: String, _ member: ConfigurationMember<Section, Inner>, required: Bool = false
     ) -> Self {
         Self(
             name: name, isRequired: required,
@@ -85,8 +85,8 @@ extension ConfigurationField {
 
     /// Sections under names the user chooses, kept in file order. A reload takes changes over.
     static func named<Inner: ConfigurationSection>(
-        _ name: String, _ member: Member<Section, [Inner]>,
-        key: Member<Inner, String>, required: Bool = false
+        _ name: String, _ member: ConfigurationMember<Section, [Inner]>,
+        key: ConfigurationMember<Inner, String>, required: Bool = false
     ) -> Self {
         Self(
             name: name, isRequired: required,
@@ -99,7 +99,7 @@ extension ConfigurationField {
 
     /// A list of sections. A reload takes changes over.
     static func list<Inner: ConfigurationSection>(
-        _ name: String, _ member: Member<Section, [Inner]>, required: Bool = false
+        _ name: String, _ member: ConfigurationMember<Section, [Inner]>, required: Bool = false
     ) -> Self {
         Self(
             name: name, isRequired: required,
@@ -112,7 +112,7 @@ extension ConfigurationField {
 
     /// A section that names exactly one of several alternatives.
     static func oneOf<Value: Equatable & Sendable>(
-        _ name: String, _ member: Member<Section, Value>,
+        _ name: String, _ member: ConfigurationMember<Section, Value>,
         _ alternatives: [ConfigurationAlternative<Value>], required: Bool = false, needsRestart: Bool = false
     ) -> Self {
         Self(
@@ -163,4 +163,4 @@ extension ConfigurationSection {
 }
 
 /// A member of a section, named by a key path that may cross threads.
-package typealias Member<Section, Value> = any WritableKeyPath<Section, Value> & Sendable
+package typealias ConfigurationMember<Section, Value> = any WritableKeyPath<Section, Value> & Sendable

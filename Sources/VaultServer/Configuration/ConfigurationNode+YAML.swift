@@ -69,8 +69,8 @@ extension ConfigurationNode {
     }
 }
 
-/// Keys set more often than this in one file are reported one run at a time.
-private let duplicatesMax = 200
+/// Each repeated key costs another reading of the file; beyond this many the first of the rest ends it.
+private let duplicatesMax = 32
 
 /// Nesting that no configuration needs; `clients[].certificate.dns` is 4 deep.
 private let depthMax = 16

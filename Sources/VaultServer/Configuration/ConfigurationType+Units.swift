@@ -19,8 +19,8 @@ extension ConfigurationType<Duration> {
 extension ConfigurationType<Int> {
     /// A number of bytes in `range`, written with one unit: `B`, `KiB`, `MiB`, `GiB` or `TiB`.
     static func bytes(_ range: ClosedRange<Int>) -> Self {
-        let bounds = "from \(configurationText(bytes: range.lowerBound)) to \(configurationText(bytes: range.upperBound))"
-        return scalar("a size such as 16KiB, 64MiB or 1GiB, \(bounds)") { text, _ throws(ValueRefused) in
+        let (least, most) = (configurationText(bytes: range.lowerBound), configurationText(bytes: range.upperBound))
+        return scalar("a size such as 16KiB, 64MiB or 1GiB, from \(least) to \(most)") { text, _ throws(ValueRefused) in
             guard let (number, unit) = quantity(text) else { throw ValueRefused() }
             guard let bytes = sizeUnits.first(where: { $0.name == unit })?.bytes else {
                 if unit.isEmpty { throw ValueRefused(message: "needs a unit: B, KiB, MiB, GiB or TiB") }
@@ -34,12 +34,19 @@ extension ConfigurationType<Int> {
     }
 }
 
+extension Duration {
+    /// `count` days of 24 hours.
+    static func days(_ count: Int) -> Duration { .seconds(count * 86_400) }
+}
+
 /// `duration` as the configuration writes it, in the largest unit that leaves a whole number.
 func configurationText(_ duration: Duration) -> String {
     let (seconds, attoseconds) = duration.components
     let milliseconds = Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
-    guard let unit = durationUnits.last(where: { milliseconds % $0.milliseconds == 0 }) else { return "\(milliseconds)ms" }
-    return milliseconds == 0 ? "0s" : "\(milliseconds / unit.milliseconds)\(unit.name)"
+    guard milliseconds != 0, let unit = durationUnits.last(where: { milliseconds % $0.milliseconds == 0 }) else {
+        return "\(milliseconds)ms"
+    }
+    return "\(milliseconds / unit.milliseconds)\(unit.name)"
 }
 
 /// `bytes` as the configuration writes it, in the largest unit that leaves a whole number.

@@ -33,6 +33,11 @@ package struct ConfigurationType<Value: Sendable>: Sendable {
             return self.parse(node, path, &decoder)
         }
     }
+
+    /// Nil for `word`, anything else as this type reads it.
+    func orNone(as word: String = "none") -> ConfigurationType<Value?> {
+        map { $0 }.or(word, nil)
+    }
 }
 
 /// Why a scalar was not accepted; without a message the type's general expectation is reported.
@@ -126,14 +131,20 @@ func isConfigurationName(_ text: String) -> Bool {
     guard (1...64).contains(text.utf8.count), let first = text.utf8.first, (0x61...0x7A).contains(first) else {
         return false
     }
-    return text.utf8.allSatisfy { byte in
-        (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x5F || byte == 0x2D
-    }
+    return text.utf8.allSatisfy { (0x61...0x7A).contains($0) || $0.isDigit || $0 == 0x5F || $0 == 0x2D }
+}
+
+extension UInt8 {
+    /// `0` to `9`.
+    var isDigit: Bool { (0x30...0x39).contains(self) }
+
+    /// `A` to `Z`, `a` to `z` or `0` to `9`, and nothing beyond ASCII.
+    var isLetterOrDigit: Bool { isDigit || (0x61...0x7A).contains(self | 0x20) }
 }
 
 /// The number written by 1 to 18 ASCII digits without a leading zero; nil for anything else.
 func decimal(_ text: some StringProtocol) -> Int? {
-    guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+    guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy(\.isDigit) else { return nil }
     guard text.utf8.count == 1 || text.utf8.first != 0x30 else { return nil }
     return Int(text)
 }

@@ -65,7 +65,9 @@ struct ConfigurationDocumentTests {
     /// The document with the `#` taken away before every option: one followed by a key or by two spaces or more.
     private var uncommented: String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            guard let hash = line.firstIndex(of: "#"), line[..<hash].allSatisfy({ $0 == " " }) else { return String(line) }
+            guard let hash = line.firstIndex(of: "#"), line[..<hash].allSatisfy({ $0 == " " }) else {
+                return String(line)
+            }
             let rest = line[line.index(after: hash)...]
             let isOption = rest.hasPrefix("  ") || (rest.first.map { $0.isLetter } ?? false)
             return isOption ? String(line[..<hash]) + rest : String(line)

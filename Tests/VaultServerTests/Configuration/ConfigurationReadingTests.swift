@@ -61,7 +61,8 @@ struct ConfigurationReadingTests {
             """
             deployment: Paris 2
             data: /srv/vault
-            listen: {tcp: '[::1]:0', unix: ./run//v.sock, control: c.sock, operations: '0.0.0.0:80', operations_public: true}
+            listen: {tcp: '[::1]:0', unix: ./run//v.sock, control: c.sock, operations: '0.0.0.0:80',
+              operations_public: true}
             tls: {certificate: c, key: k, client_ca: a, crl: l}
             root_key: {shares: {threshold: 3, count: 5}}
             formats:
@@ -79,7 +80,8 @@ struct ConfigurationReadingTests {
                 allow: [fingerprint]
             store: {map_size: 1MiB, writer_queue: 1, group_max: 2}
             threads: {event_loops: 3}
-            limits: {connections: 1, json_body: 4KiB, header_bytes: 1024B, batch_tokenize: 5, batch_detokenize: 6, connection_age: none}
+            limits: {connections: 1, json_body: 4KiB, header_bytes: 1024B, batch_tokenize: 5, batch_detokenize: 6,
+              connection_age: none}
             timeouts: {handshake: 100ms, header: 1s, body: 2m, body_rate: 1B, idle: 1d, write_stall: 1h, drain: 4s}
             log: {level: critical, format: json}
             audit: {durability: interval}
@@ -104,7 +106,8 @@ struct ConfigurationReadingTests {
         #expect(b.keep == .none && b.lead == "980000" && b.luhn == .any)
         #expect(configuration.clients[0].identity == .uri("spiffe://example.org/x"))
         #expect(configuration.clients[0].allow.count == 6)
-        #expect(configuration.clients[1].identity == .spkiSHA256([0, 255, 170] + [UInt8](repeating: 0, count: 28) + [1]))
+        #expect(
+            configuration.clients[1].identity == .spkiSHA256([0, 255, 170] + [UInt8](repeating: 0, count: 28) + [1]))
         #expect(configuration.store.mapBytes == 1 << 20 && configuration.store.writerQueue == 1)
         #expect(configuration.store.groupMax == 2 && configuration.threads.eventLoops == 3)
         #expect(configuration.limits.connections == 1 && configuration.limits.jsonBodyBytes == 4096)

@@ -18,7 +18,8 @@ let exampleYAML = """
     default_format: cards
     clients:
       - {name: checkout, certificate: {dns: checkout.internal}, allow: [tokenize, inspect, forget], formats: [cards]}
-      - {name: billing,  certificate: {dns: billing.internal},  allow: [detokenize, inspect], formats: [cards], purposes: [charge, refund]}
+      - {name: billing,  certificate: {dns: billing.internal},  allow: [detokenize, inspect], formats: [cards],
+         purposes: [charge, refund]}
     """
 
 /// The mandatory options and nothing else; tests append to it, from line 6.
