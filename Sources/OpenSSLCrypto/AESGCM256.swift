@@ -8,8 +8,8 @@ internal import COpenSSL
 /// key has sealed, is up to the caller. The corresponding C functions are `EVP_EncryptInit_ex2`, `EVP_DecryptInit_ex2`
 /// and their `Update` and `Final`.
 ///
-/// `@safe`, `@unchecked Sendable`: the pointers are to contexts that only this noncopyable value owns until `deinit`, and
-/// every use of them is mutating, hence exclusive.
+/// `@safe`, `@unchecked Sendable`: the pointers are to contexts that only this noncopyable value owns until `deinit`,
+/// and every use of them is mutating, hence exclusive.
 @safe
 package struct AESGCM256: ~Copyable, @unchecked Sendable {
     /// Key size in bytes.
@@ -62,7 +62,7 @@ package struct AESGCM256: ~Copyable, @unchecked Sendable {
             throw .inputTooLong
         }
         let context = unsafe sealing
-        // Safe: all sizes are checked above, and exclusive access keeps the outputs apart from each other and the inputs.
+        // Safe: all sizes are checked above, and exclusive access keeps the outputs apart from all else.
         let sealed = unsafe nonce.withUnsafeBufferPointer { nonce in
             unsafe aad.withUnsafeBufferPointer { aad in
                 unsafe plaintext.withUnsafeBufferPointer { plaintext in

@@ -12,7 +12,7 @@ package enum CryptoError: Error, Equatable, Sendable {
     case badOutputLength
     /// An input longer than one operation can take.
     case inputTooLong
-    /// The tag or signature does not belong to the message: it was altered, or the key, nonce or associated data differ.
+    /// The tag or signature is not that of the message: it was altered, or key, nonce or associated data differ.
     case authenticationFailed
     /// The library refused for a reason of its own: no memory, an algorithm that is not provided, no randomness.
     case libraryFailed(CryptoOperation, code: UInt)

@@ -68,8 +68,8 @@ package struct Ed25519SigningKey: ~Copyable, @unchecked Sendable {
 /// Checks an Ed25519 signature of 64 bytes under a public key of 32 bytes (RFC 8032).
 ///
 /// Throws `.authenticationFailed` when the signature is not that of the message; `.badKeyLength`,
-/// `.badSignatureLength`, `.libraryFailed`. Any thread. It allocates: not for the hot path. The corresponding C function
-/// is `EVP_DigestVerify`.
+/// `.badSignatureLength`, `.libraryFailed`. Any thread. It allocates: not for the hot path. The corresponding C
+/// function is `EVP_DigestVerify`.
 package func ed25519Verify(
     _ signature: Span<UInt8>, of message: Span<UInt8>, publicKey: Span<UInt8>
 ) throws(CryptoError) {

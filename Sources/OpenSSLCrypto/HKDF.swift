@@ -5,8 +5,8 @@ package let hkdfSHA256BytesMax = 255 * 32
 
 /// Derives `output.count` bytes from a key by HKDF-SHA-256, extract then expand (RFC 5869).
 ///
-/// An empty salt means 32 zero bytes. Throws `.badKeyLength` for an empty key, `.badOutputLength` for an empty output or
-/// one above 8,160 bytes, `.libraryFailed`; then `output` is wiped. Any thread. The corresponding C function is
+/// An empty salt means 32 zero bytes. Throws `.badKeyLength` for an empty key, `.badOutputLength` for an empty output
+/// or one above 8,160 bytes, `.libraryFailed`; then `output` is wiped. Any thread. The corresponding C function is
 /// `EVP_KDF_derive`. It allocates: not for the hot path.
 package func hkdfSHA256(
     key: Span<UInt8>, salt: Span<UInt8>, info: Span<UInt8>, into output: inout MutableSpan<UInt8>

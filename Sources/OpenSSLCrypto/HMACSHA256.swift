@@ -2,12 +2,13 @@ internal import COpenSSL
 
 /// HMAC-SHA-256 (RFC 2104, FIPS 198-1) under one key, for many small messages.
 ///
-/// The keyed context is made once. A message is `begin`, any number of `update`, `finish`; a call out of that order stops
-/// the process. One thread at a time; the value may move between threads. The corresponding C functions are
-/// `EVP_MAC_init`, `EVP_MAC_update` and `EVP_MAC_final`.
+/// The keyed context is made once. A message is `begin`, any number of `update`, `finish`; a call out of that order
+/// stops the process. The library itself allocates twice for each message, to copy the keyed state. One thread at a
+/// time; the value may move between threads. The corresponding C functions are `EVP_MAC_init`, `EVP_MAC_update` and
+/// `EVP_MAC_final`.
 ///
-/// `@safe`, `@unchecked Sendable`: the pointer is to a context that only this noncopyable value owns until `deinit`, and
-/// every use of it is mutating, hence exclusive.
+/// `@safe`, `@unchecked Sendable`: the pointer is to a context that only this noncopyable value owns until `deinit`,
+/// and every use of it is mutating, hence exclusive.
 @safe
 package struct HMACSHA256: ~Copyable, @unchecked Sendable {
     /// Size of a whole MAC in bytes.

@@ -22,7 +22,8 @@ package enum ProcessHardening {
     private static let setDumpable: CInt = 4
     private static let getDumpable: CInt = 3
 
-    private typealias ProcessControl = @convention(c) (CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong)
+    private typealias ProcessControl =
+        @convention(c) (CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong)
         -> CInt
 
     /// `prctl` is variadic in C, which Swift cannot call by name, so it is looked up in the running C library.

@@ -4,8 +4,8 @@
 /// move moves the address and never the bytes. The type cannot be copied, printed or compared with `==`; use
 /// ``constantTimeEqual(_:_:)``. In a child process made by `fork` all of its bytes read as zero.
 ///
-/// `@safe`, `@unchecked Sendable`: the pointer is to `count` bytes that only this value owns until `deinit`; the type is
-/// noncopyable, so shared access is reading only and writing needs exclusive access.
+/// `@safe`, `@unchecked Sendable`: the pointer is to `count` bytes that only this value owns until `deinit`; the type
+/// is noncopyable, so shared access is reading only and writing needs exclusive access.
 @safe
 package struct SecretBytes: ~Copyable, @unchecked Sendable {
     private let base: UnsafeMutableRawPointer

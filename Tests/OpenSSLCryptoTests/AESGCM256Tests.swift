@@ -45,9 +45,10 @@ struct AESGCM256Tests {
     private func open(_ vector: Case) -> Result<[UInt8], CryptoError> {
         do {
             var cipher = try AESGCM256(key: vector.key.bytes.span)
-            return try .success(opening(
-                &cipher, nonce: vector.iv.bytes, aad: vector.aad.bytes, ciphertext: vector.ct.bytes,
-                tag: vector.tag.bytes))
+            return try .success(
+                opening(
+                    &cipher, nonce: vector.iv.bytes, aad: vector.aad.bytes, ciphertext: vector.ct.bytes,
+                    tag: vector.tag.bytes))
         } catch {
             return .failure(error)
         }
@@ -56,8 +57,9 @@ struct AESGCM256Tests {
     private func seal(_ vector: Case) -> Result<[UInt8], CryptoError> {
         do {
             var cipher = try AESGCM256(key: vector.key.bytes.span)
-            return try .success(sealing(
-                &cipher, nonce: vector.iv.bytes, aad: vector.aad.bytes, plaintext: vector.msg.bytes))
+            return try .success(
+                sealing(
+                    &cipher, nonce: vector.iv.bytes, aad: vector.aad.bytes, plaintext: vector.msg.bytes))
         } catch {
             return .failure(error)
         }

@@ -7,7 +7,8 @@ struct RandomTests {
     /// Bounds that divide 2^64, that nearly do, and that leave a third of it over, where a plain remainder shows.
     static let bounds: [UInt64] = [64, 100 * 64, 900_000 * 64, 1 << 63 | 1 << 62, .max - 63]
 
-    @Test("numbers below a bound are equally likely: chi-square over 64 bins stays below a fixed limit",
+    @Test(
+        "numbers below a bound are equally likely: chi-square over 64 bins stays below a fixed limit",
         arguments: bounds)
     func uniform(bound: UInt64) {
         var pool = RandomPool()
@@ -25,6 +26,16 @@ struct RandomTests {
         #expect(value < 150, "chi-square \(value) for bound \(bound)")
         // And one below 20 is too even to be random: once in about 10^8 runs.
         #expect(value > 20, "chi-square \(value) for bound \(bound)")
+    }
+
+    @Test("a third of 2^64 left over makes no remainder of 3 more likely than the others")
+    func remainders() {
+        var pool = RandomPool()
+        var counts = [0, 0, 0]
+        for _ in 0..<300_000 { counts[Int(pool.uniform(below: 1 << 63 | 1 << 62) % 3)] += 1 }
+        // 2 degrees of freedom: above 40 once in 5 x 10^8 runs. Multiplying without drawing again gives about 37,500.
+        let value = chiSquare(counts, expected: 100_000)
+        #expect(value < 40, "chi-square \(value)")
     }
 
     @Test("the same check finds a plain remainder at fault")

@@ -12,7 +12,8 @@ struct VectorFile<Case: Decodable>: Decodable {
     static func load(_ name: String) throws -> Self? {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let folder = ProcessInfo.processInfo.environment["STRONGROOM_VECTORS"].map { URL(filePath: $0) }
+        let folder =
+            ProcessInfo.processInfo.environment["STRONGROOM_VECTORS"].map { URL(filePath: $0) }
             ?? root.deletingLastPathComponent().appending(path: "shared/vectors")
         let file = folder.appending(path: name)
         guard FileManager.default.fileExists(atPath: file.path) else {

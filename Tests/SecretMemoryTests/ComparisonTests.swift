@@ -28,7 +28,7 @@ struct ComparisonTests {
         var first = left, last = left
         first[0] = 4
         last[left.count - 1] = 4
-        // The best of many runs, so that a busy machine does not matter; an early exit would be thousands of times faster.
+        // The best of many runs, since machines are busy; an early exit would be thousands of times faster.
         let early = fastest { constantTimeEqual(left.span, first.span) }
         let late = fastest { constantTimeEqual(left.span, last.span) }
         #expect(early > late / 3, "first byte: \(early), last byte: \(late)")

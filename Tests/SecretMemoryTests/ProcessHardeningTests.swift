@@ -16,7 +16,7 @@ struct ProcessHardeningTests {
             var limit = rlimit()
             unsafe getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
             if limit.rlim_cur != 0 || limit.rlim_max != 0 { exit(2) }
-            // The kernel gives the files of an undumpable process to the superuser: that is how it can be seen from outside.
+            // The kernel gives the files of an undumpable process to the superuser.
             if getuid() == 0 && (setgid(65_534) != 0 || setuid(65_534) != 0) { exit(3) }
             do { try ProcessHardening.apply() } catch { exit(4) }
             var entry = stat()

@@ -90,6 +90,18 @@ struct SecretArenaTests {
         }
     }
 
+    @Test("a small secret never keeps the slab of a large one mapped")
+    func exclusiveSlabs() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            // 100,000 bytes leave room for small secrets in the last page.
+            let large = SecretBytes(count: 100_000)
+            let small = SecretBytes(count: 32)
+            if SecretArena.status.mappedBytes <= SecretArena.slabBytes + large.count { exit(2) }
+            _ = consume large
+            exit(SecretArena.status.mappedBytes == SecretArena.slabBytes && small.count == 32 ? 0 : 3)
+        }
+    }
+
     @Test("the totals return to where they were when secrets end, and large slabs are unmapped")
     func totals() async {
         // In a process of its own, where no other test takes secrets.
