@@ -25,7 +25,7 @@ extension OutputRawSpan {
         guard count > 0 else { return }
         unsafe text.withUnsafeBufferPointer { source in
             unsafe withUnsafeMutableBytes { buffer, initialized in
-                // The check above leaves `count` bytes behind `initialized`; neither pointer is nil for a count above 0.
+                // The check above leaves `count` bytes behind `initialized`; no pointer is nil for a count above 0.
                 unsafe buffer.baseAddress.unsafelyUnwrapped.advanced(by: initialized)
                     .copyMemory(from: source.baseAddress.unsafelyUnwrapped, byteCount: count)
                 initialized &+= count

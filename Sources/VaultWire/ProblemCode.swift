@@ -19,6 +19,8 @@ package enum ProblemCode: UInt8, Error, CaseIterable, Sendable {
     case sensitiveAuthenticationData
     case throttled
     case internalError
+    /// The record of a token does not open: its bytes are not those that were stored. The other tokens are served.
+    case damagedRecord
     case sealed
     case frozen
     case busy
@@ -79,6 +81,7 @@ extension ProblemCode {
             (422, "sensitive_authentication_data", false, "Security codes, track data and PINs are refused unread.")
         case .throttled: (429, "throttled", true, "The client is over its rate.")
         case .internalError: (500, "internal_error", false, "The vault failed.")
+        case .damagedRecord: (500, "damaged_record", false, "The stored record of this token is damaged.")
         case .sealed: (503, "sealed", true, "The vault is sealed.")
         case .frozen: (503, "frozen", false, "Reveals are frozen.")
         case .busy: (503, "busy", true, "The vault is at its capacity.")

@@ -7,7 +7,8 @@ struct AnswerTests {
     static let masked = MaskedCard(
         last4: Digits(value: 42, length: 4), bin: Digits(value: 41_111, length: 6), brand: "visa")
     static let widest = MaskedCard(
-        last4: Digits(value: 9_999, length: 4), bin: Digits(value: 99_999_999, length: 8), brand: "abcdefghijklmnopqrstuvwxyz_12345")
+        last4: Digits(value: 9_999, length: 4), bin: Digits(value: 99_999_999, length: 8),
+        brand: "abcdefghijklmnopqrstuvwxyz_12345")
     static let longest = Digits(value: 9_999_999_999_999_999_999, length: 19)
     static let month = ExpiryMonth(year: 2028, month: 5)
     static let moment = Timestamp(seconds: 1_795_437_296)
@@ -50,7 +51,8 @@ struct AnswerTests {
         }
         #expect(reveal.count == DetokenizeAnswer.maxBytes)
         let name = [UInt8](repeating: 0x61, count: 64)
-        let purposes = Array([String](repeating: String(repeating: "p", count: 64), count: 32).joined(separator: ",").utf8)
+        let purposes = Array(
+            [String](repeating: String(repeating: "p", count: 64), count: 32).joined(separator: ",").utf8)
         let inspect = written(capacity: InspectAnswer.maxBytes(purposesBytes: purposes.count)) {
             InspectAnswer(
                 token: Self.longest, card: Self.widest, expiry: Self.month, created: Self.moment, expiresAt: Self.moment
@@ -94,10 +96,12 @@ struct AnswerTests {
     @Test("inspect answers show purposes as a list, and leave out what is not there")
     func inspect() {
         let answerShort = answer(InspectAnswer.maxBytes(purposesBytes: 0)) {
-            InspectAnswer(card: Self.masked, created: Self.moment).append(format: Array("cards".utf8).span, purposes: nil, to: &$0)
+            InspectAnswer(card: Self.masked, created: Self.moment).append(
+                format: Array("cards".utf8).span, purposes: nil, to: &$0)
         }
         #expect(
-            answerShort == #"{"format":"cards","last4":"0042","bin":"041111","brand":"visa","created":"2026-11-23T12:34:56Z"}"#)
+            answerShort
+                == #"{"format":"cards","last4":"0042","bin":"041111","brand":"visa","created":"2026-11-23T12:34:56Z"}"#)
         let purposes = Array("charge,refund".utf8)
         let answerFull = answer(InspectAnswer.maxBytes(purposesBytes: purposes.count)) {
             InspectAnswer(
@@ -106,8 +110,11 @@ struct AnswerTests {
             ).append(format: Array("cards".utf8).span, purposes: purposes.span, to: &$0)
         }
         #expect(
-            answerFull == #"{"token":"991","format":"cards","last4":"0042","bin":"041111","brand":"visa","expiry":"2028-05","#
-                + #""created":"2026-11-23T12:34:56Z","expires_at":"1970-01-01T00:00:00Z","purposes":["charge","refund"]}"#)
+            answerFull
+                == #"{"token":"991","format":"cards","last4":"0042","bin":"041111","brand":"visa","expiry":"2028-05","#
+                + #""created":"2026-11-23T12:34:56Z","expires_at":"1970-01-01T00:00:00Z","#
+                + #""purposes":["charge","refund"]}"#
+        )
     }
 
     @Test("problems are the same for every request", arguments: ProblemCode.allCases)
@@ -124,7 +131,9 @@ struct AnswerTests {
             let reference = "<" + String(scalar) + "\"\\/>"
             let bytes = Array(reference.utf8)
             var body = Array(#"{"pan":"1","reference":"#.utf8)
-            body += written(capacity: OutputRawSpan.jsonStringBytesMax(bytes.count)) { $0.append(jsonString: bytes.span) }
+            body += written(capacity: OutputRawSpan.jsonStringBytesMax(bytes.count)) {
+                $0.append(jsonString: bytes.span)
+            }
             body += Array("}".utf8)
             var request = TokenizeRequest()
             var span = body.mutableSpan
@@ -137,9 +146,11 @@ struct AnswerTests {
         "moments are written in UTC",
         arguments: [
             (0, "1970-01-01T00:00:00Z"), (951_782_399, "2000-02-28T23:59:59Z"), (951_782_400, "2000-02-29T00:00:00Z"),
-            (951_868_800, "2000-03-01T00:00:00Z"), (1_709_164_800, "2024-02-29T00:00:00Z"), (2_147_483_648, "2038-01-19T03:14:08Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"), (1_709_164_800, "2024-02-29T00:00:00Z"),
+            (2_147_483_648, "2038-01-19T03:14:08Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"), (4_107_542_399, "2100-02-28T23:59:59Z"),
-            (253_402_300_799, "9999-12-31T23:59:59Z"), (253_402_300_800, "9999-12-31T23:59:59Z"), (UInt64.max, "9999-12-31T23:59:59Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"), (253_402_300_800, "9999-12-31T23:59:59Z"),
+            (UInt64.max, "9999-12-31T23:59:59Z"),
         ] as [(UInt64, String)])
     func moments(seconds: UInt64, expected: String) {
         let bytes = written(capacity: Timestamp.bytes) { $0.append(Timestamp(seconds: seconds)) }
@@ -159,6 +170,19 @@ struct AnswerTests {
             day += 1
             if day > days { (day, month) = (1, month + 1) }
             if month > 12 { (month, year) = (1, year + 1) }
+        }
+    }
+
+    @Test("an answer longer than the caller's span stops the process rather than write past it")
+    func overflow() async {
+        await #expect(processExitsWith: .failure) {
+            _ = written(capacity: 3) { $0.append("four") }
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = written(capacity: 15) { $0.append(Digits(value: 1, length: 16)) }
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = written(capacity: 3) { $0.append([1, 2, 3, 4].span) }
         }
     }
 }

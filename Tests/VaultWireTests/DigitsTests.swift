@@ -14,7 +14,9 @@ struct DigitsTests {
         var random = SeededRandom(state: UInt64(length))
         let limit = (0..<length).reduce(UInt64(1)) { power, _ in power &* 10 }
         let top = length == 19 ? 9_999_999_999_999_999_999 : limit - 1
-        let edges: [UInt64] = [0, 1, 9, 10, 99_999_999, 100_000_000, 9_999_999_999_999_999, 10_000_000_000_000_000, top]
+        let edges: [UInt64] = [
+            0, 1, 9, 10, 99_999_999, 100_000_000, 9_999_999_999_999_999, 10_000_000_000_000_000, top,
+        ]
         let values = edges.filter { $0 <= top } + (0..<2_000).map { _ in UInt64.random(in: 0...top, using: &random) }
         for value in values {
             let digits = Digits(value: value, length: UInt8(length))

@@ -21,7 +21,8 @@ struct JSONReaderTests {
     @Test(
         "escapes are undone in place",
         arguments: [
-            (#""""#, ""), (#""a\"b""#, "a\"b"), (#""\\\/\b\f\n\r\t""#, "\\/\u{8}\u{C}\n\r\t"), (#""\u0041\u00e9\u20AC""#, "Aé€"),
+            (#""""#, ""), (#""a\"b""#, "a\"b"), (#""\\\/\b\f\n\r\t""#, "\\/\u{8}\u{C}\n\r\t"),
+            (#""\u0041\u00e9\u20AC""#, "Aé€"),
             (#""\uD83D\uDE00!""#, "😀!"), (#""\u0000""#, "\0"), (#""é€😀\n""#, "é€😀\n"), (#" "x" "#, "x"),
             (#""\uDBFF\uDFFF""#, "\u{10FFFF}"), (#""\u0034111""#, "4111"),
         ])
@@ -33,7 +34,8 @@ struct JSONReaderTests {
         "strings that are not well formed are refused",
         arguments: [
             #"""#, #""abc"#, #""\"#, #""\x""#, #""\u12""#, #""\u12G4""#, #""\uD800""#, #""\uD800x""#, #""\uD800\n""#,
-            #""\uD800\u0041""#, #""\uDC00""#, #""\uD83D\uD83D""#, "\"a\nb\"", "\"a\0b\"", "\"\u{1F}\"", #""\U0041""#, #""a"x"#,
+            #""\uD800\u0041""#, #""\uDC00""#, #""\uD83D\uD83D""#, "\"a\nb\"", "\"a\0b\"", "\"\u{1F}\"", #""\U0041""#,
+            #""a"x"#,
         ])
     func badStrings(document: String) {
         #expect(string(Array(document.utf8)) == .failure(.syntax))
@@ -48,7 +50,9 @@ struct JSONReaderTests {
                 for third: UInt8 in [0x7F, 0x80, 0xBF, 0xC0] {
                     sequences.append([first, second, third])
                     sequences.append([first, second | 0x0F, third])
-                    for fourth: UInt8 in [0x7F, 0x80, 0xBF, 0xC0] { sequences.append([first, second | 0x0F, third, fourth]) }
+                    for fourth: UInt8 in [0x7F, 0x80, 0xBF, 0xC0] {
+                        sequences.append([first, second | 0x0F, third, fourth])
+                    }
                 }
             }
         }
@@ -91,7 +95,9 @@ struct JSONReaderTests {
         #expect(integer("0") == .success(0))
         #expect(integer(" 31536000 ") == .success(31_536_000))
         #expect(integer("18446744073709551615") == .success(.max))
-        for shape in ["18446744073709551616", "99999999999999999999999", "-1", "-0", "1.0", "1e3", "\"1\"", "null", "[1]"] {
+        for shape in [
+            "18446744073709551616", "99999999999999999999999", "-1", "-0", "1.0", "1e3", "\"1\"", "null", "[1]",
+        ] {
             #expect(integer(shape) == .failure(.shape), "\(shape)")
         }
         for syntax in ["01", "1.", "1e", "1 2", "-", "1x", "0x10"] {
@@ -132,5 +138,12 @@ struct JSONReaderTests {
         #expect(verdict("") == .rejected)
         #expect(verdict("{} {}") == .rejected)
         #expect(verdict("nul") == .rejected)
+    }
+
+    @Test("a document above the ceiling is refused without being looked at")
+    func ceiling() {
+        var document = [UInt8](repeating: 0x20, count: Limits.bodyBytesCeiling + 1)
+        document[0] = UInt8(ascii: "1")
+        #expect(verdict(document) == .rejected)
     }
 }

@@ -20,12 +20,16 @@ struct LineTests {
             buffer += input[sent..<(sent + count)]
             sent += count
             var position = 0
-            while let line = splitter.next(in: buffer.span, at: &position, isLast: false) { lines.append(bytes(line, buffer)) }
+            while let line = splitter.next(in: buffer.span, at: &position, isLast: false) {
+                lines.append(bytes(line, buffer))
+            }
             buffer.removeFirst(position)
             kept = max(kept, buffer.count)
         } while sent < input.count
         var position = 0
-        while let line = splitter.next(in: buffer.span, at: &position, isLast: true) { lines.append(bytes(line, buffer)) }
+        while let line = splitter.next(in: buffer.span, at: &position, isLast: true) {
+            lines.append(bytes(line, buffer))
+        }
         #expect(position == buffer.count)
         return (lines, kept)
     }
@@ -54,7 +58,8 @@ struct LineTests {
     @Test(
         "lines end with LF or CRLF, and the last may do without",
         arguments: [
-            ("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("a\r\n", ["a"]), ("a\nb", ["a", "b"]), ("a\n\nb\r\n\r\n", ["a", "", "b", ""]),
+            ("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("a\r\n", ["a"]), ("a\nb", ["a", "b"]),
+            ("a\n\nb\r\n\r\n", ["a", "", "b", ""]),
             ("a\rb\n", ["a\rb"]), ("a\r\r\n", ["a\r"]), ("a\r", ["a\r"]),
         ])
     func ends(input: String, lines: [String]) {
@@ -120,7 +125,9 @@ struct LineTests {
         }
         let longest = Digits(value: 9_999_999_999_999_999_999, length: 19)
         #expect(line { AnswerLine.append(longest, to: &$0) } == "9999999999999999999\n")
-        #expect(line { AnswerLine.append(longest, expiry: ExpiryMonth(year: 2028, month: 5), to: &$0) } == "9999999999999999999,2028-05\n")
+        #expect(
+            line { AnswerLine.append(longest, expiry: ExpiryMonth(year: 2028, month: 5), to: &$0) }
+                == "9999999999999999999,2028-05\n")
         #expect(line { AnswerLine.append(longest, expiry: nil, to: &$0) } == "9999999999999999999,\n")
         for problem in ProblemCode.allCases {
             #expect(line { AnswerLine.append(problem, to: &$0) } == "!\(problem.code)\n")

@@ -59,8 +59,8 @@ struct RequestTests {
         for _ in 0...round {
             var body = Array(
                 #"""
-                {"format":"cards","pan":"4111111111111111","expiry":"2028-05","subject":"c\u00e9-7","purposes":["charge","refund.full"],
-                 "ttl":3600,"reference":"order \"7\"","request_id":"a-b_c!"}
+                {"format":"cards","pan":"4111111111111111","expiry":"2028-05","subject":"c\u00e9-7",
+                 "purposes":["charge","refund.full"],"ttl":3600,"reference":"order \"7\"","request_id":"a-b_c!"}
                 """#.utf8)
             var span = body.mutableSpan
             try request.decode(&span)
@@ -82,7 +82,8 @@ struct RequestTests {
     func tokenizeBatch() throws {
         var body = Array(
             #"""
-            {"cards":[{"pan":"1","purposes":["a","b"]},{"pan":"2"},{"pan":"3","purposes":["c"],"format":"own"}],"format":"all"}
+            {"cards":[{"pan":"1","purposes":["a","b"]},{"pan":"2"},
+             {"pan":"3","purposes":["c"],"format":"own"}],"format":"all"}
             """#.utf8)
         var request = TokenizeRequest()
         var span = body.mutableSpan
@@ -131,7 +132,9 @@ struct RequestTests {
 
     @Test("a body of another shape is malformed", arguments: Call.allCases)
     func shapes(call: Call) {
-        for body in ["", " ", "[]", "null", "7", "\"x\"", "{}", "[\(call.body)]", call.body + "x", call.body + call.body] {
+        for body in [
+            "", " ", "[]", "null", "7", "\"x\"", "{}", "[\(call.body)]", call.body + "x", call.body + call.body,
+        ] {
             #expect(call.problem(body) == .malformed, "\(body)")
         }
     }
@@ -149,16 +152,23 @@ struct RequestTests {
     @Test(
         "wrong types and values are malformed",
         arguments: [
-            #"{"pan":4111111111111111}"#, #"{"pan":null}"#, #"{"pan":["4111111111111111"]}"#, #"{"pan":{}}"#, #"{"pan":true}"#,
-            #"{"expiry":"2028-05"}"#, #"{"pan":"1","expiry":202805}"#, #"{"pan":"1","subject":""}"#, #"{"pan":"1","subject":7}"#,
-            #"{"pan":"1","subject":"a\u0000b"}"#, #"{"pan":"1","subject":"a\u0085b"}"#, #"{"pan":"1","reference":"a\nb"}"#,
+            #"{"pan":4111111111111111}"#, #"{"pan":null}"#, #"{"pan":["4111111111111111"]}"#, #"{"pan":{}}"#,
+            #"{"pan":true}"#,
+            #"{"expiry":"2028-05"}"#, #"{"pan":"1","expiry":202805}"#, #"{"pan":"1","subject":""}"#,
+            #"{"pan":"1","subject":7}"#,
+            #"{"pan":"1","subject":"a\u0000b"}"#, #"{"pan":"1","subject":"a\u0085b"}"#,
+            #"{"pan":"1","reference":"a\nb"}"#,
             #"{"pan":"1","reference":"\u007f"}"#, #"{"pan":"1","purposes":[]}"#, #"{"pan":"1","purposes":"charge"}"#,
             #"{"pan":"1","purposes":["Charge"]}"#, #"{"pan":"1","purposes":[""]}"#, #"{"pan":"1","purposes":["a b"]}"#,
-            #"{"pan":"1","purposes":[1]}"#, #"{"pan":"1","ttl":0}"#, #"{"pan":"1","ttl":-5}"#, #"{"pan":"1","ttl":1.5}"#,
-            #"{"pan":"1","ttl":"60"}"#, #"{"pan":"1","ttl":4294967296}"#, #"{"pan":"1","ttl":1e3}"#, #"{"pan":"1","request_id":""}"#,
+            #"{"pan":"1","purposes":[1]}"#, #"{"pan":"1","ttl":0}"#, #"{"pan":"1","ttl":-5}"#,
+            #"{"pan":"1","ttl":1.5}"#,
+            #"{"pan":"1","ttl":"60"}"#, #"{"pan":"1","ttl":4294967296}"#, #"{"pan":"1","ttl":1e3}"#,
+            #"{"pan":"1","request_id":""}"#,
             #"{"pan":"1","request_id":"a b"}"#, #"{"pan":"1","request_id":"é"}"#, #"{"pan":"1","format":"Cards"}"#,
-            #"{"pan":"1","format":""}"#, #"{"cards":[]}"#, #"{"cards":{}}"#, #"{"cards":[{}]}"#, #"{"cards":[[{"pan":"1"}]]}"#,
-            #"{"cards":[{"pan":"1"}],"pan":"1"}"#, #"{"ttl":5,"cards":[{"pan":"1"}]}"#, #"{"cards":[{"pan":"1","cards":[]}]}"#,
+            #"{"pan":"1","format":""}"#, #"{"cards":[]}"#, #"{"cards":{}}"#, #"{"cards":[{}]}"#,
+            #"{"cards":[[{"pan":"1"}]]}"#,
+            #"{"cards":[{"pan":"1"}],"pan":"1"}"#, #"{"ttl":5,"cards":[{"pan":"1"}]}"#,
+            #"{"cards":[{"pan":"1","cards":[]}]}"#,
             #"{"pan":"1","token":"1"}"#, #"{"cards":[{"pan":"1"},]}"#, #"{"cards":[{"pan":"1"} {"pan":"2"}]}"#,
             #"{"cards":[{"pan":"1","pan":"2"}]}"#, #"{"pan":"1","p\u0061n":"2"}"#,
         ])
@@ -171,8 +181,10 @@ struct RequestTests {
         arguments: [
             #"{"token":"1"}"#, #"{"purpose":"charge"}"#, #"{"purpose":"charge","token":"1","tokens":["2"]}"#,
             #"{"purpose":"charge","tokens":["1"],"token":"2"}"#, #"{"purpose":"charge","tokens":[]}"#,
-            #"{"purpose":"charge","tokens":[1]}"#, #"{"purpose":"charge\u0000x","token":"1"}"#, #"{"purpose":"","token":"1"}"#,
-            #"{"purpose":"charge","token":null}"#, #"{"purpose":["charge"],"token":"1"}"#, #"{"purpose":"charge","tokens":"1"}"#,
+            #"{"purpose":"charge","tokens":[1]}"#, #"{"purpose":"charge\u0000x","token":"1"}"#,
+            #"{"purpose":"","token":"1"}"#,
+            #"{"purpose":"charge","token":null}"#, #"{"purpose":["charge"],"token":"1"}"#,
+            #"{"purpose":"charge","tokens":"1"}"#,
         ])
     func detokenizeMalformed(body: String) {
         #expect(Call.detokenize.problem(body) == .malformed)

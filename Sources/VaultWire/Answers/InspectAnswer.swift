@@ -14,7 +14,8 @@ package struct InspectAnswer: Sendable {
 
     /// Takes the fields as they are.
     package init(
-        token: Digits? = nil, card: MaskedCard, expiry: ExpiryMonth? = nil, created: Timestamp, expiresAt: Timestamp? = nil
+        token: Digits? = nil, card: MaskedCard, expiry: ExpiryMonth? = nil, created: Timestamp,
+        expiresAt: Timestamp? = nil
     ) {
         self.token = token
         self.card = card

@@ -17,8 +17,8 @@ package struct JSONReader: ~Copyable, ~Escapable {
     /// the transport refuses such a body long before.
     @_lifetime(copy bytes)
     package init(_ bytes: consuming MutableSpan<UInt8>) {
-        let readable = bytes.count <= Limits.bodyBytesCeiling ? bytes.count : 0
-        self.bytes = bytes._consumingExtracting(first: readable)
+        self.bytes = bytes
+        if self.bytes.count > Limits.bodyBytesCeiling { self.bytes = MutableSpan() }
     }
 
     /// A view of a text this reader has returned.

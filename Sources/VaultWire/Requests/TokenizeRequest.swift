@@ -1,7 +1,7 @@
 /// A decoded `/v1/tokenize`: one card, or up to 1,000 in `cards`.
 ///
-/// Keep one per connection or event loop and call `decode` again and again: once its arrays have grown, a decode
-/// allocates nothing. The ranges are into the buffer decoded last. Single-threaded like the buffer itself.
+/// Keep one per event loop and call `decode` again and again: once its arrays have grown, to 400 KB at the very most, a
+/// decode allocates nothing. The ranges are into the buffer decoded last. One thread at a time.
 package struct TokenizeRequest: Sendable {
     /// One card to tokenize. Texts are ranges; what is absent is nil.
     package struct Card: Equatable, BitwiseCopyable, Sendable {
