@@ -92,8 +92,9 @@ struct ConfigurationFileTests {
             let found = checked(directory)
             #expect(found.isEmpty == fits)
             if !fits {
-                #expect(found[0].hasSuffix("has 108 bytes; a socket path has at most 107"))
-                #expect(found[0].hasPrefix("strongroom.yaml:4:3: listen.unix: "))
+                let problem = try #require(found.first)
+                #expect(problem.hasSuffix("has 108 bytes; a socket path has at most 107"))
+                #expect(problem.hasPrefix("strongroom.yaml:4:3: listen.unix: "))
             }
         }
     }

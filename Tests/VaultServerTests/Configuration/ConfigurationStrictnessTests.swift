@@ -140,9 +140,9 @@ struct ConfigurationStrictnessTests {
     }
 
     @Test("a syntax error is told with its line, and a tab by name")
-    func syntax() {
+    func syntax() throws {
         let tab = problems(adding: "log:\n\tlevel: info")
-        #expect(tab.count == 1)
+        try #require(tab.count == 1)
         #expect(tab[0].hasPrefix("strongroom.yaml:7:1: not valid YAML: "))
         #expect(tab[0].hasSuffix("(there is a tab here; indent with spaces)"))
         let open = problems(adding: "log: {level: info\nstore: {}")
