@@ -239,4 +239,57 @@ struct RequestTests {
         #expect(Call.detokenize.problem(#"{"purpose":"charge","token":"# + deep) == .malformed)
         #expect(Call.tokenize.problem(#"{"cvv":"# + deep) == .sensitiveAuthenticationData)
     }
+
+    /// Bodies that use every field and both forms, with white space and escapes.
+    static let richBodies: [(call: Call, body: String)] = [
+        (
+            .tokenize,
+            #"""
+            { "format":"cards", "pan":"4111111111111111","expiry":"2028-05","subject":"c\u00e9-\uD83D\uDE00",
+            "purposes":["charge","refund.full"],"ttl":3600,"reference":"order \"7\" é","request_id":"a-b_c!"}
+            """#
+        ),
+        (.tokenize, #"{"cards":[{"pan":"1","purposes":["a","b"]},{"pan":"2","ttl":9}, {"pan":"3"}],"format":"all"}"#),
+        (.detokenize, #"{"tokens":["9912345678901234", "99\u003134"],"purpose":"charge"}"#),
+        (.find, #"{"subject":"a","pan":"4111111111111111","format":"cards"}"#),
+    ]
+
+    @Test("rich bodies: no prefix is taken, and whatever is taken after a bit has flipped is JSON", arguments: 0..<4)
+    func richDamage(index: Int) {
+        let (call, text) = Self.richBodies[index]
+        let body = Array(text.utf8)
+        #expect(call.verdict(body).problem == nil)
+        for length in 0..<body.count { #expect(call.verdict(Array(body[0..<length])).problem == .malformed) }
+        for position in body.indices {
+            for bit in UInt8(0)..<8 {
+                var copy = body
+                copy[position] ^= 1 << bit
+                if call.verdict(copy).problem == nil { #expect(VaultWireTests.verdict(copy) == .accepted) }
+            }
+        }
+    }
+
+    @Test("ranges stay inside the buffer, whatever three bytes are changed", arguments: 0..<20)
+    func randomDamage(seed: Int) {
+        var random = SeededRandom(state: UInt64(seed))
+        let body = Array(Self.richBodies[seed % 2].body.utf8)
+        var request = TokenizeRequest()
+        for _ in 0..<500 {
+            var copy = body
+            for _ in 0..<3 {
+                copy[Int.random(in: body.indices, using: &random)] = body.randomElement(using: &random)!
+            }
+            let (failure, left) = withDocument(copy) { span in problem { try request.decode(&span) } }
+            guard failure == nil else { continue }
+            for card in request.cards {
+                for range in [card.pan, card.expiry, card.subject, card.reference, card.requestID] {
+                    if let range { #expect(range.positions.upperBound <= left.count) }
+                }
+                for range in request.purposes(of: card) {
+                    let isName = RequestText.isName(range.view(in: left.span))
+                    #expect(isName)
+                }
+            }
+        }
+    }
 }
