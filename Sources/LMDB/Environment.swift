@@ -83,6 +83,7 @@ package final class Environment: Sendable {
             try check(unsafe mdb_env_set_mapsize(environment, wholePages(mapBytes)), .open)
             try check(unsafe mdb_env_set_maxreaders(environment, readers), .open)
             try check(unsafe mdb_env_set_maxdbs(environment, tables), .open)
+            try check(unsafe strongroom_guard_assertions(environment, RawStore.guardKey), .open)
             try check(unsafe mdb_env_open(environment, path, UInt32(MDB_NOTLS), mode), .open)
         } catch {
             unsafe mdb_env_close(environment)

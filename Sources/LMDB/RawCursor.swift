@@ -47,7 +47,7 @@ struct RawCursor: ~Copyable {
     /// Moves; false at the end of the table.
     @inline(__always)
     mutating func move(_ operation: MDB_cursor_op, integerKeys: Bool) throws(LMDBError) -> Bool {
-        try moved(unsafe mdb_cursor_get(pointer, &keyView, &valueView, operation), integerKeys: integerKeys)
+        try moved(unsafe strongroom_cursor_get(RawStore.guardKey, pointer, &keyView, &valueView, operation), integerKeys: integerKeys)
     }
 
     mutating func seek(atOrAfter key: UInt64) throws(LMDBError) -> Bool {
@@ -55,7 +55,7 @@ struct RawCursor: ~Copyable {
         let code = unsafe withUnsafeMutablePointer(to: &key) { bytes in
             unsafe keyView = MDB_val(mv_size: 8, mv_data: UnsafeMutableRawPointer(bytes))
             // On success LMDB points `keyView` at the key it found, and away from ours.
-            return unsafe mdb_cursor_get(pointer, &keyView, &valueView, MDB_SET_RANGE)
+            return unsafe strongroom_cursor_get(RawStore.guardKey, pointer, &keyView, &valueView, MDB_SET_RANGE)
         }
         return try moved(code, integerKeys: true)
     }
@@ -65,7 +65,7 @@ struct RawCursor: ~Copyable {
         if key.isEmpty { return try move(MDB_FIRST, integerKeys: false) }
         let code = unsafe key.withUnsafeBufferPointer { bytes in
             unsafe keyView = MDB_val(bytes)
-            return unsafe mdb_cursor_get(pointer, &keyView, &valueView, MDB_SET_RANGE)
+            return unsafe strongroom_cursor_get(RawStore.guardKey, pointer, &keyView, &valueView, MDB_SET_RANGE)
         }
         return try moved(code, integerKeys: false)
     }

@@ -1,15 +1,24 @@
 internal import CLMDB
+internal import Glibc
 
 /// The calls that read and write transactions share, on bare pointers; the types above add ownership and lifetimes.
 ///
 /// All return LMDB's code. `transaction` must be live.
 enum RawStore {
+    /// Where each thread keeps the way back from a failed assertion of LMDB, for the guarded calls of the shim header.
+    static let guardKey: pthread_key_t = {
+        var key: pthread_key_t = 0
+        let code = unsafe pthread_key_create(&key, nil)
+        precondition(code == 0, "no thread-specific key is left in this process")
+        return key
+    }()
+
     @inline(__always)
     static func get(_ transaction: OpaquePointer, _ table: TableHandle, _ key: UInt64, _ value: inout MDB_val) -> CInt {
         var key = key
         return unsafe withUnsafeMutablePointer(to: &key) { pointer in
             var name = unsafe MDB_val(mv_size: 8, mv_data: UnsafeMutableRawPointer(pointer))
-            return unsafe mdb_get(transaction, table.index, &name, &value)
+            return unsafe strongroom_get(guardKey, transaction, table.index, &name, &value)
         }
     }
 
@@ -19,7 +28,7 @@ enum RawStore {
     ) -> CInt {
         unsafe key.withUnsafeBufferPointer { bytes in
             var name = unsafe MDB_val(bytes)
-            return unsafe mdb_get(transaction, table.index, &name, &value)
+            return unsafe strongroom_get(guardKey, transaction, table.index, &name, &value)
         }
     }
 

@@ -32,6 +32,7 @@ extension WriteTransaction {
     @available(*, noasync)
     package mutating func put(_ table: IntegerTable, _ key: UInt64, _ value: Span<UInt8>) throws(LMDBError) {
         try owns(table.handle, .put)
+        _ = try finds(table.handle, key, .put)
         try check(unsafe RawStore.put(pointer, table.handle, key, value, 0), .put)
     }
 
@@ -39,6 +40,7 @@ extension WriteTransaction {
     @available(*, noasync)
     package mutating func put(_ table: BytesTable, _ key: Span<UInt8>, _ value: Span<UInt8>) throws(LMDBError) {
         try owns(table.handle, .put)
+        _ = try finds(table.handle, key, .put)
         try check(unsafe RawStore.put(pointer, table.handle, key, value, 0), .put)
     }
 
@@ -47,6 +49,7 @@ extension WriteTransaction {
     @available(*, noasync)
     package mutating func insert(_ table: IntegerTable, _ key: UInt64, _ value: Span<UInt8>) throws(LMDBError) -> Bool {
         try owns(table.handle, .insert)
+        if try finds(table.handle, key, .insert) { return false }
         return try inserted(unsafe RawStore.put(pointer, table.handle, key, value, UInt32(MDB_NOOVERWRITE)))
     }
 
@@ -57,6 +60,7 @@ extension WriteTransaction {
         _ table: BytesTable, _ key: Span<UInt8>, _ value: Span<UInt8>
     ) throws(LMDBError) -> Bool {
         try owns(table.handle, .insert)
+        if try finds(table.handle, key, .insert) { return false }
         return try inserted(unsafe RawStore.put(pointer, table.handle, key, value, UInt32(MDB_NOOVERWRITE)))
     }
 
@@ -64,6 +68,7 @@ extension WriteTransaction {
     @available(*, noasync)
     package mutating func delete(_ table: IntegerTable, _ key: UInt64) throws(LMDBError) -> Bool {
         try owns(table.handle, .delete)
+        guard try finds(table.handle, key, .delete) else { return false }
         return try deleted(unsafe RawStore.delete(pointer, table.handle, key))
     }
 
@@ -71,6 +76,7 @@ extension WriteTransaction {
     @available(*, noasync)
     package mutating func delete(_ table: BytesTable, _ key: Span<UInt8>) throws(LMDBError) -> Bool {
         try owns(table.handle, .delete)
+        guard try finds(table.handle, key, .delete) else { return false }
         return try deleted(unsafe RawStore.delete(pointer, table.handle, key))
     }
 
@@ -97,6 +103,29 @@ extension WriteTransaction {
     private func deleted(_ code: CInt) throws(LMDBError) -> Bool {
         if code == MDB_NOTFOUND { return false }
         try check(code, .delete)
+        return true
+    }
+
+    // Every change is preceded by a guarded look at the same key: a damaged page on the way is then an error of this transaction,
+    // where the change itself would meet an assertion that ends the process.
+
+    @inline(__always)
+    private func finds(_ table: TableHandle, _ key: UInt64, _ operation: LMDBError.Operation) throws(LMDBError) -> Bool {
+        var value = unsafe MDB_val()
+        return try found(unsafe RawStore.get(pointer, table, key, &value), operation)
+    }
+
+    @inline(__always)
+    private func finds(
+        _ table: TableHandle, _ key: Span<UInt8>, _ operation: LMDBError.Operation
+    ) throws(LMDBError) -> Bool {
+        var value = unsafe MDB_val()
+        return try found(unsafe RawStore.get(pointer, table, key, &value), operation)
+    }
+
+    private func found(_ code: CInt, _ operation: LMDBError.Operation) throws(LMDBError) -> Bool {
+        if code == MDB_NOTFOUND { return false }
+        try check(code, operation)
         return true
     }
 }

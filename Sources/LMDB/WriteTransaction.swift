@@ -55,9 +55,12 @@ package struct WriteTransaction: ~Copyable {
         environment.gate.leave()
         if code == MDB_SUCCESS { return }
         var error = LMDBError(code: code, .commit)
-        if !error.isOutcomeUnknown && environment.isPanicked {
-            // The disk was full for the last page of all, the one that says which data is current.
+        if environment.isPanicked {
+            // The last page of all failed, the one that says which data is current.
             error = LMDBError(.panic, .commit, code: code)
+        } else if error.kind == .io && environment.isFileSystemFull {
+            // LMDB reports a write cut short by a full disk as EIO; that one is clean.
+            error = LMDBError(.diskFull, .commit, code: code)
         }
         if error.isOutcomeUnknown { environment.writesStopped.store(true, ordering: .releasing) }
         throw error
@@ -124,4 +127,13 @@ extension Environment {
         if let transaction = unsafe begun, code == MDB_SUCCESS { unsafe mdb_txn_abort(transaction) }
         return code == MDB_PANIC
     }
+
+    /// True if the file system, or the quota, has no room for another piece of the data file.
+    var isFileSystemFull: Bool {
+        var descriptor: Int32 = -1
+        guard unsafe mdb_env_get_fd(pointer, &descriptor) == MDB_SUCCESS else { return false }
+        return strongroom_is_full(descriptor, Self.roomProbeBytes) != 0
+    }
+
+    private static let roomProbeBytes = 1 << 20
 }

@@ -51,7 +51,7 @@ struct Store {
 
 /// Bytes that tell which key they belong to.
 func payload(_ key: UInt64, _ count: Int = 48) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: key &+ UInt64($0) &* 31) }
+    (0..<count).map { UInt8(truncatingIfNeeded: (key >> UInt64($0 % 8 * 8)) &+ UInt64($0) &* 31) }
 }
 
 /// A copy of what a span shows, for comparing.
@@ -77,10 +77,14 @@ func read(_ environment: Environment, _ table: IntegerTable, _ key: UInt64) thro
 }
 
 func kind(_ body: () throws(LMDBError) -> Void) -> LMDBError.Kind? {
+    failure(body)?.kind
+}
+
+func failure(_ body: () throws(LMDBError) -> Void) -> LMDBError? {
     do throws(LMDBError) {
         try body()
         return nil
     } catch {
-        return error.kind
+        return error
     }
 }
