@@ -28,7 +28,15 @@ package final class Subprocess {
         unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 1)
         unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 2)
         var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        let result = unsafe posix_spawnp(&identifier, arguments[0], &actions, nil, &argv, environ)
+        // Threads of a test process may block signals, which a child would inherit: `timeout` could then not end anything.
+        var attributes = posix_spawnattr_t()
+        var noSignals = sigset_t()
+        unsafe sigemptyset(&noSignals)
+        unsafe posix_spawnattr_init(&attributes)
+        unsafe posix_spawnattr_setsigmask(&attributes, &noSignals)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        let result = unsafe posix_spawnp(&identifier, arguments[0], &actions, &attributes, &argv, environ)
+        unsafe posix_spawnattr_destroy(&attributes)
         unsafe argv.forEach { unsafe free($0) }
         unsafe posix_spawn_file_actions_destroy(&actions)
         close(toChild[0])
