@@ -53,9 +53,13 @@ static inline void strongroom_BIO_clear_retry_flags(BIO *bio) { BIO_clear_retry_
 
 // STACK_OF(X509) has type-checking macros for accessors.
 static inline int strongroom_sk_X509_num(const STACK_OF(X509) *stack) { return sk_X509_num(stack); }
-static inline X509 *strongroom_sk_X509_value(const STACK_OF(X509) *stack, int index) { return sk_X509_value(stack, index); }
+static inline X509 *strongroom_sk_X509_value(const STACK_OF(X509) *stack, int index) {
+    return sk_X509_value(stack, index);
+}
 static inline STACK_OF(X509) *strongroom_sk_X509_new_null(void) { return sk_X509_new_null(); }
-static inline int strongroom_sk_X509_push(STACK_OF(X509) *stack, X509 *certificate) { return sk_X509_push(stack, certificate); }
+static inline int strongroom_sk_X509_push(STACK_OF(X509) *stack, X509 *certificate) {
+    return sk_X509_push(stack, certificate);
+}
 static inline void strongroom_sk_X509_free(STACK_OF(X509) *stack) { sk_X509_free(stack); }
 
 // Subject alternative names: a STACK_OF of a struct with a union inside.
@@ -65,7 +69,8 @@ static inline GENERAL_NAMES *strongroom_X509_get_subject_alt_names(const X509 *c
 static inline int strongroom_sk_GENERAL_NAME_num(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
 
 // The text of a DNS name or URI and its kind (GEN_DNS, GEN_URI), or 0 for every other kind of name.
-static inline int strongroom_general_name_text(const GENERAL_NAMES *names, int index, const unsigned char **text, int *length) {
+static inline int strongroom_general_name_text(
+    const GENERAL_NAMES *names, int index, const unsigned char **text, int *length) {
     const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
     if (name->type != GEN_DNS && name->type != GEN_URI) return 0;
     *text = ASN1_STRING_get0_data(name->d.ia5);
@@ -74,4 +79,6 @@ static inline int strongroom_general_name_text(const GENERAL_NAMES *names, int i
 }
 
 // How many certificates a revocation list revokes: STACK_OF(X509_REVOKED).
-static inline int strongroom_X509_CRL_revoked_count(X509_CRL *list) { return sk_X509_REVOKED_num(X509_CRL_get_REVOKED(list)); }
+static inline int strongroom_X509_CRL_revoked_count(X509_CRL *list) {
+    return sk_X509_REVOKED_num(X509_CRL_get_REVOKED(list));
+}

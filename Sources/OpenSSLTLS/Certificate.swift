@@ -3,8 +3,8 @@ import Glibc
 
 /// One X.509 certificate, owned.
 ///
-/// `@safe`: the pointer is owned from `init` to `deinit`. `@unchecked Sendable`: never changed after `init`, and libcrypto
-/// locks the caches it fills in by itself.
+/// `@safe`: the pointer is owned from `init` to `deinit`. `@unchecked Sendable`: never changed after `init`, and
+/// libcrypto locks the caches it fills in by itself.
 @safe
 final class Certificate: @unchecked Sendable {
     let x509: OpaquePointer
@@ -77,8 +77,8 @@ final class Certificate: @unchecked Sendable {
         return unsafe [UInt8](UnsafeBufferPointer(start: der, count: Int(length)))
     }
 
-    /// Subject alternative names of one kind (`GEN_DNS`, `GEN_URI`) that are plain printable ASCII; DNS names in lower case.
-    /// Others are left out, so that an embedded NUL or a look-alike never equals a configured name.
+    /// Subject alternative names of one kind (`GEN_DNS`, `GEN_URI`) that are plain printable ASCII; DNS names in lower
+    /// case. Others are left out, so that an embedded NUL or a look-alike never equals a configured name.
     func names(kind: Int32) -> [String] {
         guard let list = unsafe strongroom_X509_get_subject_alt_names(x509) else { return [] }
         defer { unsafe GENERAL_NAMES_free(list) }
@@ -97,7 +97,8 @@ final class Certificate: @unchecked Sendable {
     }
 }
 
-/// Seconds since 1970 of an ASN.1 time; an absent or odd one is long past. The corresponding C function is `ASN1_TIME_to_tm`.
+/// Seconds since 1970 of an ASN.1 time; an absent or odd one is long past. The corresponding C function is
+/// `ASN1_TIME_to_tm`.
 func epochSeconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
     var parts = unsafe tm()
     guard let time = unsafe time, unsafe ASN1_TIME_to_tm(time, &parts) == 1 else { return .min }

@@ -7,7 +7,8 @@ import Glibc
 /// What libssl writes while no memory is lent, or more than fits (handshake messages, alerts, answers to key updates),
 /// waits in `spill` in order. libssl therefore never has to wait for room.
 ///
-/// `@unsafe`: holds lent pointers; only `TLSSession` makes and uses one, and takes the loans back before each call returns.
+/// `@unsafe`: holds lent pointers; only `TLSSession` makes and uses one, and takes the loans back before each call
+/// returns.
 @unsafe
 struct CiphertextPort {
     var input: UnsafePointer<UInt8>?
@@ -74,7 +75,8 @@ struct CiphertextPort {
 }
 
 extension CiphertextPort {
-    /// A BIO over the port at `address`, which must outlive it. The corresponding C functions are `BIO_new`, `BIO_set_data`.
+    /// A BIO over the port at `address`, which must outlive it. The corresponding C functions are `BIO_new`,
+    /// `BIO_set_data`.
     static func makeBIO(over address: UnsafeMutablePointer<CiphertextPort>) -> OpaquePointer? {
         guard let bio = unsafe BIO_new(portMethod) else { return nil }
         unsafe BIO_set_data(bio, address)
@@ -92,7 +94,8 @@ private nonisolated(unsafe) let portMethod: OpaquePointer? = {
     return unsafe method
 }()
 
-/// libssl wants ciphertext. "None yet" is a retry, never an end of file: how a connection ended is the owner's to judge.
+/// libssl wants ciphertext. "None yet" is a retry, never an end of file: how a connection ended is the owner's to
+/// judge.
 private func portRead(
     _ bio: OpaquePointer?, _ target: UnsafeMutablePointer<CChar>?, _ count: Int, _ taken: UnsafeMutablePointer<Int>?
 ) -> Int32 {

@@ -1,7 +1,8 @@
 import COpenSSL
 import Glibc
 
-/// A whole file in memory that is wiped when it goes: it may be a private key. Read without stdio, which would keep a copy.
+/// A whole file in memory that is wiped when it goes: it may be a private key. Read without stdio, which would keep a
+/// copy.
 ///
 /// `@safe`: the pointer is allocated in `init`, freed in `deinit` and leaves only for the duration of a closure.
 @safe
@@ -64,7 +65,9 @@ struct FileBytes: ~Copyable {
     }
 
     /// Calls `body` with a read-only memory BIO over the bytes. The corresponding C function is `BIO_new_mem_buf`.
-    func withBIO<R: ~Copyable>(_ body: (OpaquePointer) throws(TLSConfigurationError) -> R) throws(TLSConfigurationError) -> R {
+    func withBIO<R: ~Copyable>(_ body: (OpaquePointer) throws(TLSConfigurationError) -> R) throws(TLSConfigurationError)
+        -> R
+    {
         guard let bio = unsafe BIO_new_mem_buf(start, Int32(count)) else { fatalError("out of memory") }
         defer { unsafe BIO_free(bio) }
         return try unsafe body(bio)

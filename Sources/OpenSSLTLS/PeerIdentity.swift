@@ -1,6 +1,7 @@
 import COpenSSL
 
-/// Who is at the other end: what its verified certificate says. Compared with the configuration, never parsed for rights.
+/// Who is at the other end: what its verified certificate says. Compared with the configuration, never parsed for
+/// rights.
 package struct PeerIdentity: Sendable, Equatable {
     /// SHA-256 of the public key with its algorithm (SubjectPublicKeyInfo), 32 bytes.
     package let publicKeySHA256: [UInt8]

@@ -1,7 +1,8 @@
 import COpenSSL
 import Glibc
 
-// Steps of `TLSContext.init`: each puts one thing into the C context, and says what is wrong with the file it came from.
+// Steps of `TLSContext.init`: each puts one thing into the C context, and says what is wrong with the file it came
+// from.
 
 /// Everything of `TLSPolicy`. These calls fail only for want of memory or if libssl lacks an algorithm.
 func applyPolicy(to context: OpaquePointer, role: TLSContext.Role) {
@@ -104,8 +105,8 @@ func installAuthorities(
 
 /// The revocation lists, checked so that a mistake is an error now rather than every client refused later.
 ///
-/// Each anchor, and whoever issued it, must have exactly one list: OpenSSL looks up a list for every certificate of a chain,
-/// the anchor too, and with two of equal date may keep to the older.
+/// Each anchor, and whoever issued it, must have exactly one list: OpenSSL looks up a list for every certificate of a
+/// chain, the anchor too, and with two of equal date may keep to the older.
 func installRevocations(
     _ file: String, in context: OpaquePointer, anchors: [Certificate], now: Int64
 ) throws(TLSConfigurationError) -> [RevocationListSummary] {
@@ -143,10 +144,12 @@ func installRevocations(
     return lists.map { $0.summary(file: file) }
 }
 
-/// Picks our application protocol from a client's list, or refuses the handshake (RFC 7301 section 3.2): a client that offers
-/// others only meant to reach somebody else. `out` points into `offered`, which libssl copies from before it returns.
+/// Picks our application protocol from a client's list, or refuses the handshake (RFC 7301 section 3.2): a client that
+/// offers others only meant to reach somebody else. `out` points into `offered`, which libssl copies from before it
+/// returns.
 private func selectApplicationProtocol(
-    _ ssl: OpaquePointer?, _ out: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ outLength: UnsafeMutablePointer<UInt8>?,
+    _ ssl: OpaquePointer?, _ out: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+    _ outLength: UnsafeMutablePointer<UInt8>?,
     _ offered: UnsafePointer<UInt8>?, _ offeredLength: UInt32, _ argument: UnsafeMutableRawPointer?
 ) -> Int32 {
     let list = unsafe UnsafeBufferPointer(start: offered, count: Int(offeredLength))

@@ -1,14 +1,15 @@
 import COpenSSL
 import Glibc
 
-/// Certificates, keys and policy that many connections share. Made once, then never changed: to reload, make a new one and
-/// give it to new connections; the old one lives as long as a session uses it. The corresponding C type is `SSL_CTX`.
+/// Certificates, keys and policy that many connections share. Made once, then never changed: to reload, make a new one
+/// and give it to new connections; the old one lives as long as a session uses it. The corresponding C type is
+/// `SSL_CTX`.
 ///
 /// TLS 1.3 only, and both ends prove a certificate. Only the file of authorities is trusted, never the system's store.
 /// No tickets, no session cache, no early data, no renegotiation, so every connection is a full handshake.
 ///
-/// `@safe`: the pointer is owned from `init` to `deinit`. `@unchecked Sendable`: the context is not changed after `init`, and
-/// libssl counts references and looks certificates up under its own locks.
+/// `@safe`: the pointer is owned from `init` to `deinit`. `@unchecked Sendable`: the context is not changed after
+/// `init`, and libssl counts references and looks certificates up under its own locks.
 @safe
 package final class TLSContext: @unchecked Sendable {
     /// Which end of a connection this is.
@@ -35,8 +36,8 @@ package final class TLSContext: @unchecked Sendable {
     ///   - certificate: the server's certificate, then intermediates.
     ///   - key: its private key, not encrypted and not readable by everybody.
     ///   - clientAuthorities: the CAs whose clients may connect, and nobody else's.
-    ///   - revocations: a current list of every CA that can stand in a chain, if revocation is to be checked. Then a chain
-    ///     whose list is missing, outdated or forged is refused.
+    ///   - revocations: a current list of every CA that can stand in a chain, if revocation is to be checked. Then a
+    ///     chain whose list is missing, outdated or forged is refused.
     ///   - now: seconds since 1970 for the checks made here; connections use the clock.
     package convenience init(
         serverCertificate certificate: String, key: String, clientAuthorities: String, revocations: String? = nil,
@@ -87,9 +88,9 @@ package final class TLSContext: @unchecked Sendable {
     /// Seconds since 1970.
     package static func clock() -> Int64 { Int64(time(nil)) }
 
-    /// Whether this context would let the peer of a live connection in today: after a reload, the connections of peers that
-    /// are now revoked, expired or of an authority no longer trusted must be closed. Throws `certificateRejected` if not.
-    /// Any thread. The corresponding C function is `X509_verify_cert`.
+    /// Whether this context would let the peer of a live connection in today: after a reload, the connections of peers
+    /// that are now revoked, expired or of an authority no longer trusted must be closed. Throws `certificateRejected`
+    /// if not. Any thread. The corresponding C function is `X509_verify_cert`.
     package func judge(_ peer: PeerIdentity) throws(TLSError) {
         let chain = peer.chain.compactMap { Certificate(der: $0) }
         guard let verification = unsafe X509_STORE_CTX_new(), let untrusted = unsafe strongroom_sk_X509_new_null(),

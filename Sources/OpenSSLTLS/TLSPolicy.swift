@@ -1,10 +1,13 @@
-/// What Strongroom allows on a TLS connection. The same for both ends, and not configurable: there is nothing to weaken.
+/// What Strongroom allows on a TLS connection. The same for both ends, and not configurable: there is nothing to
+/// weaken.
 package enum TLSPolicy {
     /// The only protocol version.
     package static let version = "TLSv1.3"
 
     /// Cipher suites in order of preference (RFC 8446 names).
-    package static let cipherSuites = ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"]
+    package static let cipherSuites = [
+        "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256",
+    ]
 
     /// Key exchange groups in order of preference (OpenSSL names).
     package static let groups = ["X25519", "P-256", "P-384"]
@@ -24,7 +27,8 @@ package enum TLSPolicy {
     /// Bytes any configured PEM file may have. Revocation lists are the ones that grow.
     static let fileBytesMax = 64 * 1024 * 1024
 
-    /// Records on one pair of keys before a key update. RFC 8446 section 5.5 allows about 2^24.5 full ones with AES-GCM.
+    /// Records on one pair of keys before a key update. RFC 8446 section 5.5 allows about 2^24.5 full ones with
+    /// AES-GCM.
     package static let recordsPerKey: UInt64 = 1 << 23
 
     /// Plaintext bytes of a full record (RFC 8446 section 5.1).

@@ -35,8 +35,9 @@ package struct TLSSession: ~Copyable {
 
     /// - Parameters:
     ///   - context: settles the role; libssl keeps what it needs of it alive.
-    ///   - serverName: for a client, the DNS name or the address the server's certificate must carry. Required there, since a
-    ///     connection to nobody in particular is no protection. A DNS name is also sent as SNI. Ignored for a server.
+    ///   - serverName: for a client, the DNS name or the address the server's certificate must carry. Required there,
+    ///     since a connection to nobody in particular is no protection. A DNS name is also sent as SNI. Ignored for a
+    ///     server.
     ///   - recordsPerKey: records in both directions before we ask for new keys.
     package init(
         _ context: TLSContext, serverName: String? = nil, recordsPerKey: UInt64 = TLSPolicy.recordsPerKey
@@ -90,7 +91,8 @@ package struct TLSSession: ~Copyable {
         defer { ERR_clear_error() }
         if unsafe X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1 { return }
         ERR_clear_error()
-        unsafe SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
+        unsafe SSL_set_hostflags(
+            ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         guard unsafe SSL_set1_host(ssl, name) == 1, unsafe strongroom_SSL_set_tlsext_host_name(ssl, name) == 1 else {
             throw .takingQueue(verifyResult: 0)
         }
@@ -106,11 +108,12 @@ extension TLSSession {
         return unsafe String(cString: SSL_CIPHER_get_name(cipher))
     }
 
-    /// Goes as far as `ciphertext` carries and returns whether the handshake ended; `consumed` says how much was taken, the
-    /// rest is for `decrypt`. A client starts with an empty span. The corresponding C function is `SSL_do_handshake`.
+    /// Goes as far as `ciphertext` carries and returns whether the handshake ended; `consumed` says how much was taken,
+    /// the rest is for `decrypt`. A client starts with an empty span. The corresponding C function is
+    /// `SSL_do_handshake`.
     ///
-    /// A client in TLS 1.3 ends its handshake before the server has judged its certificate: a refusal arrives as an alert in
-    /// `decrypt`.
+    /// A client in TLS 1.3 ends its handshake before the server has judged its certificate: a refusal arrives as an
+    /// alert in `decrypt`.
     package mutating func handshake(_ ciphertext: Span<UInt8>, consumed: inout Int) throws(TLSError) -> Bool {
         ERR_clear_error()
         let result = unsafe lending(ciphertext, to: port, consumed: &consumed) { unsafe SSL_do_handshake(ssl) }
@@ -130,7 +133,9 @@ extension TLSSession {
         var chain: [Certificate] = []
         let count = unsafe strongroom_sk_X509_num(stack)
         for index in 0..<count {
-            guard let x509 = unsafe strongroom_sk_X509_value(stack, index), unsafe X509_up_ref(x509) == 1 else { return nil }
+            guard let x509 = unsafe strongroom_sk_X509_value(stack, index), unsafe X509_up_ref(x509) == 1 else {
+                return nil
+            }
             chain.append(unsafe Certificate(adopting: x509))
         }
         return chain.isEmpty ? nil : PeerIdentity(chain: chain)
@@ -142,12 +147,13 @@ extension TLSSession {
 // MARK: - Data
 
 extension TLSSession {
-    /// Room that holds whatever plaintext `decrypt` can make of this many more bytes of ciphertext: never more than those and
-    /// the unfinished record that libssl already holds.
+    /// Room that holds whatever plaintext `decrypt` can make of this many more bytes of ciphertext: never more than
+    /// those and the unfinished record that libssl already holds.
     package func plaintextRoom(forCiphertext bytes: Int) -> Int { bytes + heldBytes }
 
-    /// Decrypts into `plaintext` until ciphertext or room runs out; `consumed` says how much ciphertext was taken. After
-    /// `needsRoom` call again with the rest, which may be empty. What an error finds in `plaintext` is to be dropped. The corresponding C function is `SSL_read_ex`.
+    /// Decrypts into `plaintext` until ciphertext or room runs out; `consumed` says how much ciphertext was taken.
+    /// After `needsRoom` call again with the rest, which may be empty. What an error finds in `plaintext` is to be
+    /// dropped. The corresponding C function is `SSL_read_ex`.
     package mutating func decrypt(
         _ ciphertext: Span<UInt8>, consumed: inout Int, into plaintext: inout OutputRawSpan
     ) throws(TLSError) -> ReadOutcome {
@@ -190,8 +196,8 @@ extension TLSSession {
         return bytes + records * TLSPolicy.recordOverheadBytes + 64
     }
 
-    /// Encrypts all of `plaintext` into records of 16 KiB and a last smaller one. What does not fit into `ciphertext` waits
-    /// for `drain`, so lend `ciphertextRoom`. The corresponding C function is `SSL_write_ex`.
+    /// Encrypts all of `plaintext` into records of 16 KiB and a last smaller one. What does not fit into `ciphertext`
+    /// waits for `drain`, so lend `ciphertextRoom`. The corresponding C function is `SSL_write_ex`.
     package mutating func encrypt(_ plaintext: Span<UInt8>, into ciphertext: inout OutputRawSpan) throws(TLSError) {
         guard !plaintext.isEmpty else { return }
         drain(into: &ciphertext)
@@ -240,10 +246,12 @@ extension TLSSession {
         }
     }
 
-    /// Says that we send no more; we can still receive. Leaves a close_notify for `drain`. Does nothing before the handshake
-    /// ended or after an error. The corresponding C function is `SSL_shutdown`.
+    /// Says that we send no more; we can still receive. Leaves a close_notify for `drain`. Does nothing before the
+    /// handshake ended or after an error. The corresponding C function is `SSL_shutdown`.
     package mutating func close() {
-        guard unsafe SSL_is_init_finished(ssl) == 1, unsafe SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return }
+        guard unsafe SSL_is_init_finished(ssl) == 1, unsafe SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else {
+            return
+        }
         ERR_clear_error()
         unsafe SSL_shutdown(ssl)
         ERR_clear_error()

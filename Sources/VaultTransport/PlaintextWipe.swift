@@ -1,8 +1,8 @@
 import Glibc
 import NIOCore
 
-/// Empties `buffer`, and overwrites its memory if nobody else holds it: another holder still needs the bytes, and answers for
-/// them. A buffer that was shared is left without the shared memory.
+/// Empties `buffer`, and overwrites its memory if nobody else holds it: another holder still needs the bytes, and
+/// answers for them. A buffer that was shared is left without the shared memory.
 func wipe(_ buffer: inout ByteBuffer) {
     guard buffer.writerIndex > 0 else { return }
     let used = buffer.writerIndex

@@ -5,9 +5,10 @@ package import OpenSSLTLS
 ///
 /// - Inbound: the plaintext of one read arrives as one `ByteBuffer`, which is lent: the handler wipes its memory when
 ///   `channelRead` returns, unless somebody still holds the buffer or a slice of it. Who keeps it owns the wiping.
-/// - Outbound: the writes of one flush become records of 16 KiB and one smaller last one, in one write to the socket. Written
-///   buffers that nobody else holds are wiped after encryption.
-/// - The handler queues no ciphertext and holds back no flushed plaintext: the channel's `isWritable` tells the whole truth.
+/// - Outbound: the writes of one flush become records of 16 KiB and one smaller last one, in one write to the socket.
+///   Written buffers that nobody else holds are wiped after encryption.
+/// - The handler queues no ciphertext and holds back no flushed plaintext: the channel's `isWritable` tells the whole
+///   truth.
 /// - `TLSHandshakeCompleted` is fired before any data. Failures are fired as `TLSError`, after the alert was written.
 ///
 /// Set TCP_NODELAY on the channel. One handler per channel, on its event loop.
@@ -230,7 +231,8 @@ extension TLSHandler {
         }
     }
 
-    /// Encrypts `data`: whole records straight from it, the rest by way of `staging`, where it is joined by what follows.
+    /// Encrypts `data`: whole records straight from it, the rest by way of `staging`, where it is joined by what
+    /// follows.
     private func seal(
         _ data: inout ByteBuffer, isLast: Bool, _ staging: inout ByteBuffer, into ciphertext: inout ByteBuffer
     ) throws(TLSError) {
@@ -264,7 +266,8 @@ extension TLSHandler {
     }
 
     /// One promise that stands for both.
-    private func joined(_ first: EventLoopPromise<Void>?, _ second: EventLoopPromise<Void>?) -> EventLoopPromise<Void>? {
+    private func joined(_ first: EventLoopPromise<Void>?, _ second: EventLoopPromise<Void>?) -> EventLoopPromise<Void>?
+    {
         guard let first else { return second }
         if let second { first.futureResult.cascade(to: second) }
         return first

@@ -9,19 +9,19 @@ package struct TLSSettings: Sendable {
     /// How long a close may wait for the peer to take what was written before it.
     package var closeDeadline: TimeAmount = .seconds(5)
 
-    /// How long a refused connection stays half open, so that its peer gets to read the alert: closing at once with bytes of
-    /// the peer unread would make the kernel send a reset that overtakes it.
+    /// How long a refused connection stays half open, so that its peer gets to read the alert: closing at once with
+    /// bytes of the peer unread would make the kernel send a reset that overtakes it.
     package var refusalLinger: TimeAmount = .seconds(1)
 
-    /// After the peer's close_notify: true fires `ChannelEvent.inputClosed` and leaves the other direction to the pipeline,
-    /// which must close it; false closes the connection.
+    /// After the peer's close_notify: true fires `ChannelEvent.inputClosed` and leaves the other direction to the
+    /// pipeline, which must close it; false closes the connection.
     package var allowsHalfClosure = false
 
     /// Plaintext bytes that may wait for the handshake.
     package var earlyBytesMax = 1 << 20
 
-    /// Unflushed plaintext bytes from which on a write is encrypted and passed on without waiting for its flush, so that the
-    /// channel's own accounting (`isWritable`) sees it.
+    /// Unflushed plaintext bytes from which on a write is encrypted and passed on without waiting for its flush, so
+    /// that the channel's own accounting (`isWritable`) sees it.
     package var unflushedBytesMax = 64 * 1024
 
     /// Bytes of answers to protocol messages that may pile up while the peer reads nothing.

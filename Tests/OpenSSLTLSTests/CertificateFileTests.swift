@@ -33,7 +33,8 @@ struct CertificateFileTests {
     @Test("a file that is missing is named, whichever it is")
     func missing() {
         for (found, file) in [
-            (problem(certificate: "/nowhere/a.crt"), "/nowhere/a.crt"), (problem(key: "/nowhere/a.key"), "/nowhere/a.key"),
+            (problem(certificate: "/nowhere/a.crt"), "/nowhere/a.crt"),
+            (problem(key: "/nowhere/a.key"), "/nowhere/a.key"),
             (problem(authority: "/nowhere/ca.crt"), "/nowhere/ca.crt"),
         ] {
             #expect(found == TLSConfigurationError(file: file, problem: .missing))
@@ -82,7 +83,8 @@ struct CertificateFileTests {
     func mismatch() {
         let files = Shared.certificates
         let other = files.pair("billing").key
-        #expect(problem(key: other) == TLSConfigurationError(file: other, problem: .keyMismatch(certificate: files.server)))
+        #expect(
+            problem(key: other) == TLSConfigurationError(file: other, problem: .keyMismatch(certificate: files.server)))
     }
 
     @Test("a key behind a passphrase is refused without a prompt")

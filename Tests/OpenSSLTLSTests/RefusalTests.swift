@@ -6,7 +6,9 @@ import Testing
 @Suite("TLS refusals")
 struct RefusalTests {
     /// Runs a handshake, and sends a byte both ways if it went through.
-    private func meet(_ client: TLSContext, _ server: TLSContext, name: String = "localhost") throws -> (TLSError?, TLSError?) {
+    private func meet(_ client: TLSContext, _ server: TLSContext, name: String = "localhost") throws -> (
+        TLSError?, TLSError?
+    ) {
         let wire = try Wire(client: client, server: server, name: name)
         wire.run()
         return (wire.server.error, wire.client.error)
@@ -41,10 +43,12 @@ struct RefusalTests {
         #expect(client == .alert(45))
     }
 
-    @Test("the client checks the server's name and address", arguments: [
-        ("localhost", true), ("vault.internal", true), ("VAULT.internal", true), ("127.0.0.1", true), ("::1", true),
-        ("other.internal", false), ("127.0.0.2", false), ("server", false), ("internal", false),
-    ])
+    @Test(
+        "the client checks the server's name and address",
+        arguments: [
+            ("localhost", true), ("vault.internal", true), ("VAULT.internal", true), ("127.0.0.1", true), ("::1", true),
+            ("other.internal", false), ("127.0.0.2", false), ("server", false), ("internal", false),
+        ])
     func serverName(name: String, accepted: Bool) throws {
         let (_, client) = try meet(Shared.client(), Shared.server(), name: name)
         if accepted {
@@ -67,10 +71,13 @@ struct RefusalTests {
         }
     }
 
-    @Test("what is not a TLS 1.3 handshake is refused by name", arguments: [
-        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", TLSError.plaintextHTTP), ("POST /v1/tokenize HTTP/1.1\r\n", .plaintextHTTP),
-        ("garbage that is no record at all", .notTLS), ("SSH-2.0-OpenSSH_9.2\r\n", .notTLS),
-    ])
+    @Test(
+        "what is not a TLS 1.3 handshake is refused by name",
+        arguments: [
+            ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", TLSError.plaintextHTTP),
+            ("POST /v1/tokenize HTTP/1.1\r\n", .plaintextHTTP),
+            ("garbage that is no record at all", .notTLS), ("SSH-2.0-OpenSSH_9.2\r\n", .notTLS),
+        ])
     func notTLS(text: String, expected: TLSError) throws {
         let server = try End(Shared.server())
         server.inbox = Array(text.utf8)

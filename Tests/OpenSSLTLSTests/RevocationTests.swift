@@ -9,7 +9,8 @@ struct RevocationTests {
     private func problem(_ files: TestCertificates, _ list: String) -> TLSConfigurationError.Problem? {
         do throws(TLSConfigurationError) {
             _ = try TLSContext(
-                serverCertificate: files.server, key: files.serverKey, clientAuthorities: files.authority, revocations: list)
+                serverCertificate: files.server, key: files.serverKey, clientAuthorities: files.authority,
+                revocations: list)
             return nil
         } catch {
             return error.problem

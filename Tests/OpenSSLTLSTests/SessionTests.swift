@@ -17,7 +17,9 @@ struct SessionTests {
         #expect(peer.uris.isEmpty)
         #expect(peer.publicKeySHA256.count == 32)
         #expect(peer.notAfter > TLSContext.clock())
-        let serial = run(["openssl", "x509", "-noout", "-serial", "-in", Shared.certificates.pair("checkout").certificate])
+        let serial = run([
+            "openssl", "x509", "-noout", "-serial", "-in", Shared.certificates.pair("checkout").certificate,
+        ])
         #expect(serial.output == "serial=\(peer.serial)\n")
         #expect(wire.client.peer?.dnsNames == ["localhost", "vault.internal"])
     }
@@ -60,7 +62,9 @@ struct SessionTests {
         #expect(wire.server.received == request)
     }
 
-    @Test("a write becomes filled records and its ciphertext fits the promised room", arguments: [1, 16_384, 16_385, 1_000_000])
+    @Test(
+        "a write becomes filled records and its ciphertext fits the promised room",
+        arguments: [1, 16_384, 16_385, 1_000_000])
     func filledRecords(bytes: Int) throws {
         let wire = try Wire(client: Shared.client(), server: Shared.server())
         wire.run()
@@ -79,7 +83,9 @@ struct SessionTests {
         let wire = try Wire(client: Shared.client(), server: Shared.server())
         wire.run()
         let message = [UInt8](repeating: 9, count: 50_000)
-        let first = try collecting(20_000) { out throws(TLSError) in try wire.client.session.encrypt(message.span, into: &out) }
+        let first = try collecting(20_000) { out throws(TLSError) in
+            try wire.client.session.encrypt(message.span, into: &out)
+        }
         #expect(wire.client.pendingBytes == 50_000 + 4 * 22 - first.count)
         let part = try collecting(10) { out throws(TLSError) in wire.client.session.drain(into: &out) }
         wire.server.inbox += first + part + wire.client.drain()

@@ -26,21 +26,26 @@ struct StrangerTests {
         #expect(outcome.clientOutput.contains("Strongroom throwaway CA"))
     }
 
-    @Test("every allowed suite and group works", arguments: [
-        ["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"], ["-ciphersuites", "TLS_AES_128_GCM_SHA256"],
-        ["-groups", "P-256"], ["-groups", "P-384"], ["-groups", "X25519"],
-    ])
+    @Test(
+        "every allowed suite and group works",
+        arguments: [
+            ["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"], ["-ciphersuites", "TLS_AES_128_GCM_SHA256"],
+            ["-groups", "P-256"], ["-groups", "P-384"], ["-groups", "X25519"],
+        ])
     func allowed(choice: [String]) throws {
         let outcome = try LoopbackServer(Shared.server()).meet(options("billing") + choice)
         #expect(outcome.established)
         #expect(outcome.clientOutput.contains("welcome"))
     }
 
-    @Test("older versions, other suites and other groups are refused", arguments: [
-        (["-tls1_2"], TLSError.unsupportedVersion), (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], .unsupportedVersion),
-        (["-ciphersuites", "TLS_AES_128_CCM_SHA256"], .protocolViolation("no shared cipher")),
-        (["-groups", "P-521"], .protocolViolation("no suitable key share")),
-    ])
+    @Test(
+        "older versions, other suites and other groups are refused",
+        arguments: [
+            (["-tls1_2"], TLSError.unsupportedVersion),
+            (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], .unsupportedVersion),
+            (["-ciphersuites", "TLS_AES_128_CCM_SHA256"], .protocolViolation("no shared cipher")),
+            (["-groups", "P-521"], .protocolViolation("no suitable key share")),
+        ])
     func refused(choice: [String], expected: TLSError) throws {
         let outcome = try LoopbackServer(Shared.server()).meet(options("billing") + choice)
         #expect(outcome.error == expected)

@@ -28,7 +28,8 @@ package final class Subprocess {
         unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 1)
         unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 2)
         var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        // Threads of a test process may block signals, which a child would inherit: `timeout` could then not end anything.
+        // Threads of a test process may block signals, which a child would inherit: `timeout` could then not end
+        // anything.
         var attributes = posix_spawnattr_t()
         var noSignals = sigset_t()
         unsafe sigemptyset(&noSignals)
@@ -51,7 +52,9 @@ package final class Subprocess {
         let bytes = Array(text.utf8)
         var done = 0
         while done < bytes.count {
-            let wrote = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(input, $0.baseAddress! + done, $0.count - done) }
+            let wrote = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(input, $0.baseAddress! + done, $0.count - done)
+            }
             guard wrote > 0 else { return }
             done += wrote
         }

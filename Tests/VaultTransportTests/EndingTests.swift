@@ -106,7 +106,8 @@ struct EndingTests {
     @Test("a client of another authority is refused, and so is a server")
     func rogue() throws {
         let rogue = TestCertificates()
-        let client = try TLSContext(clientPair: rogue.pair("checkout"), serverAuthorities: Shared.certificates.authority)
+        let client = try TLSContext(
+            clientPair: rogue.pair("checkout"), serverAuthorities: Shared.certificates.authority)
         let refused = try Pair(client: client, server: Shared.server())
         try refused.run()
         #expect(refused.server.recorder.errors.first?.label == "certificate_rejected")

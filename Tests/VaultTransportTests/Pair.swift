@@ -108,14 +108,17 @@ enum Shared {
 
     static func server() throws -> TLSContext {
         try TLSContext(
-            serverCertificate: certificates.server, key: certificates.serverKey, clientAuthorities: certificates.authority)
+            serverCertificate: certificates.server, key: certificates.serverKey,
+            clientAuthorities: certificates.authority)
     }
 
     static func client(_ name: String? = "checkout") throws -> TLSContext {
         try TLSContext(clientPair: name.map { certificates.pair($0) }, serverAuthorities: certificates.authority)
     }
 
-    static func pair(_ clientSettings: TLSSettings = TLSSettings(), _ serverSettings: TLSSettings = TLSSettings()) throws -> Pair {
+    static func pair(_ clientSettings: TLSSettings = TLSSettings(), _ serverSettings: TLSSettings = TLSSettings())
+        throws -> Pair
+    {
         let pair = try Pair(
             client: client(), server: server(), clientSettings: clientSettings, serverSettings: serverSettings)
         try pair.run()

@@ -80,7 +80,8 @@ struct SocketTests {
             import hashlib, socket, ssl, threading
             context = ssl.create_default_context(cafile="\(files.authority)")
             context.load_cert_chain("\(files.pair("checkout").certificate)", "\(files.pair("checkout").key)")
-            connection = context.wrap_socket(socket.create_connection(("127.0.0.1", \(port))), server_hostname="localhost")
+            plain = socket.create_connection(("127.0.0.1", \(port)))
+            connection = context.wrap_socket(plain, server_hostname="localhost")
             assert connection.version() == "TLSv1.3"
             data = bytes(range(256)) * 40_000
             got = hashlib.sha256()
