@@ -23,7 +23,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -37,11 +36,11 @@ let package = Package(
         .target(name: "SecretMemory", swiftSettings: settings),
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
         .target(name: "OpenSSLCrypto", dependencies: ["COpenSSL", "SecretMemory"], swiftSettings: settings),
-        .target(name: "OpenSSLTLS", dependencies: ["COpenSSL", "SecretMemory"], swiftSettings: settings),
+        .target(name: "OpenSSLTLS", dependencies: ["COpenSSL"], swiftSettings: settings),
 
         // The domain and its wire form: synchronous, no sockets.
         .target(name: "VaultCore", dependencies: ["LMDB", "OpenSSLCrypto", "SecretMemory"], swiftSettings: settings),
-        .target(name: "VaultWire", dependencies: ["SecretMemory"], swiftSettings: settings),
+        .target(name: "VaultWire", swiftSettings: settings),
 
         // Both ends of the wire: the TLS handler that server and client share.
         .target(
@@ -58,8 +57,6 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings),
@@ -78,9 +75,10 @@ let package = Package(
         .executableTarget(
             name: "strongroomd",
             dependencies: [
-                "VaultServer",
+                "VaultServer", "SecretMemory",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -90,5 +88,27 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
+
+        // Tests, one target for each module, and what they share.
+        .target(name: "TLSTestSupport", path: "Tests/TLSTestSupport", swiftSettings: settings),
+        .testTarget(name: "SecretMemoryTests", dependencies: ["SecretMemory"], swiftSettings: settings),
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
+        .testTarget(
+            name: "OpenSSLCryptoTests", dependencies: ["OpenSSLCrypto", "SecretMemory"], swiftSettings: settings),
+        .testTarget(name: "OpenSSLTLSTests", dependencies: ["OpenSSLTLS", "TLSTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "VaultCoreTests", dependencies: ["VaultCore", "LMDB", "OpenSSLCrypto", "SecretMemory"],
+            swiftSettings: settings),
+        .testTarget(name: "VaultWireTests", dependencies: ["VaultWire"], swiftSettings: settings),
+        .testTarget(
+            name: "VaultTransportTests",
+            dependencies: [
+                "VaultTransport", "OpenSSLTLS", "TLSTestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .testTarget(name: "VaultServerTests", dependencies: ["VaultServer"], swiftSettings: settings),
     ]
 )

@@ -18,6 +18,24 @@ package enum ProcessHardening {
         guard prctl(getDumpable, 0, 0, 0, 0) == 0 else { throw .dumpableRefused(errno: EPERM) }
     }
 
+    /// From now on every block of the heap is overwritten when it is freed, whoever allocated it: buffers of the network
+    /// stack leave no card numbers behind. Large blocks stay in the heap instead of going back to the kernel at once, which
+    /// would page them in again for the next buffer. Call it before other threads start. The corresponding C function is
+    /// `mallopt`, which is in no module; another allocator has none, and nothing happens.
+    package static func overwriteFreedMemory() {
+        guard let symbol = unsafe dlsym(nil, "mallopt") else { return }
+        // Safe: mallopt takes two ints and gives one.
+        let mallopt = unsafe unsafeBitCast(symbol, to: (@convention(c) (CInt, CInt) -> CInt).self)
+        _ = mallopt(perturb, 0xA5)
+        _ = mallopt(trimThreshold, 16 << 20)
+        _ = mallopt(mapThreshold, 4 << 20)
+    }
+
+    /// `M_PERTURB`, `M_TRIM_THRESHOLD` and `M_MMAP_THRESHOLD` of <malloc.h>.
+    private static let perturb: CInt = -6
+    private static let trimThreshold: CInt = -1
+    private static let mapThreshold: CInt = -3
+
     /// `PR_SET_DUMPABLE` and `PR_GET_DUMPABLE` of <linux/prctl.h>, which is not in Swift's module for the C library.
     private static let setDumpable: CInt = 4
     private static let getDumpable: CInt = 3

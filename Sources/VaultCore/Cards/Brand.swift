@@ -21,7 +21,7 @@ package enum Brand: UInt8, Sendable, Equatable, CaseIterable {
     case verve = 15
 
     /// The name on the wire: lower-case ASCII of at most 15 bytes, so the string needs no heap.
-    package var wireName: String {
+    package var wireName: StaticString {
         switch self {
         case .unknown: "unknown"
         case .visa: "visa"

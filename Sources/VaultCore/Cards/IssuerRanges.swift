@@ -22,7 +22,7 @@ package enum IssuerRanges {
                 names.append(name)
             }
         }
-        for group in IssuerRangeTable.groups { note(group.brand.wireName, group.prefixes) }
+        for group in IssuerRangeTable.groups { note("\(group.brand.wireName)", group.prefixes) }
         for family in IssuerRangeTable.families { note(family.name, family.prefixes) }
         return names
     }

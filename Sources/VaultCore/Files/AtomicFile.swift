@@ -7,6 +7,12 @@ package struct FileError: Error, Equatable, Sendable {
     package let path: String
     package let code: Int32
 
+    package init(operation: StaticString, path: String, code: Int32) {
+        self.operation = operation
+        self.path = path
+        self.code = code
+    }
+
     package static func == (a: FileError, b: FileError) -> Bool {
         a.code == b.code && a.path == b.path && "\(a.operation)" == "\(b.operation)"
     }

@@ -92,3 +92,32 @@ extension VaultWriter {
         }
     }
 }
+
+extension VaultWriter {
+    /// Deletes remembered request ids past their day; looks at `limit` of them at most, going on where the last call ended.
+    package mutating func sweepRequests(now: UInt32, limit: Int) throws(WriteFailure) {
+        do throws(LMDBError) {
+            var transaction = try store.environment.beginWrite()
+            requestSweepKey = try Self.sweep(
+                &transaction, store.tables, from: requestSweepKey, now: now, limit: limit)
+            try transaction.commit()
+        } catch {
+            if error.isOutcomeUnknown { throw .unknown(.lmdb(error)) }
+            throw error.isFull ? .full : .rejected(.lmdb(error))
+        }
+    }
+
+    /// The key to go on from; empty after the end of the table.
+    private static func sweep(
+        _ transaction: inout WriteTransaction, _ tables: Tables, from start: [UInt8], now: UInt32, limit: Int
+    ) throws(LMDBError) -> [UInt8] {
+        var cursor = try transaction.cursor(tables.requests)
+        var isInside = start.isEmpty ? try cursor.first() : try cursor.seek(atOrAfter: start.span)
+        for _ in 0..<limit where isInside {
+            let isOver = cursor.value.count != 12 || now >= UInt32(bigEndian: cursor.value, at: 8) &+ requestMemory
+            if isOver { try cursor.delete() }
+            isInside = try cursor.next()
+        }
+        return isInside ? cursor.key.copied : []
+    }
+}

@@ -29,6 +29,8 @@ package struct VaultWriter: ~Copyable {
     var purposeSets: [UInt64: UInt16] = [:]
     /// Encryptions done by transactions that did not commit: still spent, so counted with the next one.
     var uncountedEncryptions: UInt64 = 0
+    /// Where the sweep of request ids goes on.
+    var requestSweepKey: [UInt8] = []
     /// Tokens looked at to find free ones, ever: against the tokens made, a measure of how full the buckets are.
     package internal(set) var draws: UInt64 = 0
     /// Searches that found no free token, ever.

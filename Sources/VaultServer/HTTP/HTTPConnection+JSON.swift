@@ -1,0 +1,260 @@
+internal import NIOCore
+internal import SecretMemory
+internal import VaultCore
+internal import VaultWire
+
+// The calls whose body is one JSON document. Each decodes in place, decides, and answers; those that write hand a batch to
+// the writer and answer when it is durable.
+extension HTTPConnection {
+    /// Works off a request whose body is complete.
+    func perform(_ head: RequestHead) {
+        guard let client = currentClient, client.operations.contains(head.call.operation) else {
+            return refuse(.denied, call: head.call, keepsAlive: head.keepsAlive)
+        }
+        // Taken out of the connection, so that it is wiped when this returns, whatever way; a write puts it back until
+        // its answer is made.
+        var document = WipedArray<UInt8>()
+        swap(&document, &body)
+        do throws(ProblemCode) {
+            switch head.call {
+            case .detokenize: try detokenize(head, client, &document)
+            case .tokenize: try tokenize(head, client, &document)
+            case .inspect: try inspect(head, client, &document)
+            case .find: try find(head, client, &document)
+            case .fingerprint: try fingerprint(head, &document)
+            case .forget: try forget(head, client, &document)
+            case .bulkTokenize, .bulkDetokenize, .unknown: throw .internalError
+            }
+        } catch {
+            refuse(error, call: head.call, keepsAlive: head.keepsAlive)
+        }
+    }
+
+    private func detokenize(
+        _ head: RequestHead, _ client: Policy.Client, _ document: inout WipedArray<UInt8>
+    ) throws(ProblemCode) {
+        var bytes = document.mutableSpan
+        try loop.detokenizeRequest.decode(&bytes)
+        let text = document.span
+        let purpose = loop.policy.registry.purposeMask(loop.detokenizeRequest.purpose.view(in: text)) ?? 0
+        guard purpose & client.purposes != 0 else { throw .purposeDenied }
+        let list = loop.detokenizeRequest.list
+        guard list.tokens.count <= loop.settings.tokensMax else { throw .tooLarge }
+        let access = Access(formats: client.formats, purpose: purpose)
+
+        guard list.isBatch else {
+            guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
+            let reveal = try loop.reveal(token, access)
+            if let problem = reveal.problem { throw problem }
+            var answer = buffer(capacity: DetokenizeAnswer.maxBytes)
+            answer.writeWithOutputRawSpan(minimumWritableBytes: DetokenizeAnswer.maxBytes) { output in
+                DetokenizeAnswer.append(pan: reveal.digits, expiry: ExpiryMonth(packed: reveal.expiry), to: &output)
+            }
+            loop.metrics.revealed.add(1)
+            return succeed(head, answer)
+        }
+        let itemBytes = max(DetokenizeAnswer.maxBytes, Results.errorBytesMax) + 1
+        var answer = buffer(capacity: Results.maxBytes(items: list.tokens.count, itemBytes: itemBytes))
+        answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
+        var revealed: UInt64 = 0
+        var start = 0
+        while start < list.tokens.count {
+            let end = min(start + LoopContext.sliceMax, list.tokens.count)
+            loop.tokens.removeAll(keepingCapacity: true)
+            for position in start..<end {
+                loop.tokens.append(Token(list.tokens[position].view(in: text))?.value ?? 0)
+            }
+            try loop.revealSlice(access)
+            answer.writeWithOutputRawSpan(minimumWritableBytes: (end - start) * (itemBytes + 1)) { output in
+                for position in start..<end {
+                    if position > 0 { Results.separator(&output) }
+                    let reveal = loop.reveals[position - start]
+                    if let problem = loop.tokens[position - start] == 0 ? .invalidToken : reveal.problem {
+                        Results.append(problem, to: &output)
+                    } else {
+                        revealed += 1
+                        DetokenizeAnswer.append(
+                            pan: reveal.digits, expiry: ExpiryMonth(packed: reveal.expiry), to: &output)
+                    }
+                }
+            }
+            loop.wipeReveals()
+            start = end
+        }
+        answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.close(&$0) }
+        loop.metrics.revealed.add(revealed)
+        succeed(head, answer)
+    }
+
+    private func inspect(
+        _ head: RequestHead, _ client: Policy.Client, _ document: inout WipedArray<UInt8>
+    ) throws(ProblemCode) {
+        var bytes = document.mutableSpan
+        try loop.tokensRequest.decode(&bytes)
+        let text = document.span
+        let list = loop.tokensRequest.list
+        guard list.tokens.count <= loop.settings.tokensMax else { throw .tooLarge }
+        let access = Access(formats: client.formats)
+        guard list.isBatch else {
+            guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
+            guard let inspection = try loop.inspect(token.value, access) else { throw .notFound }
+            var answer = buffer(capacity: 512)
+            append(inspection, of: nil, to: &answer)
+            return succeed(head, answer)
+        }
+        var answer = buffer(capacity: 256 * list.tokens.count)
+        answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
+        for position in list.tokens.indices {
+            if position > 0 { answer.writeWithOutputRawSpan(minimumWritableBytes: 1) { Results.separator(&$0) } }
+            do throws(ProblemCode) {
+                guard let token = Token(list.tokens[position].view(in: text)) else { throw .invalidToken }
+                guard let inspection = try loop.inspect(token.value, access) else { throw .notFound }
+                append(inspection, of: token, to: &answer)
+            } catch {
+                let problem = error
+                answer.writeWithOutputRawSpan(minimumWritableBytes: Results.errorBytesMax) { output in
+                    Results.append(problem, to: &output)
+                }
+            }
+        }
+        answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.close(&$0) }
+        succeed(head, answer)
+    }
+
+    private func append(_ inspection: Inspection, of token: Token?, to answer: inout ByteBuffer) {
+        let purposes: [UInt8]? =
+            inspection.purposes == .max
+            ? nil : Array(loop.policy.registry.purposeNames(inspection.purposes).joined(separator: ",").utf8)
+        let format = Array((loop.policy.formats[inspection.format]?.name ?? "").utf8)
+        let shown = InspectAnswer(
+            token: token.map { VaultWire.Digits(value: $0.value, length: UInt8($0.length)) },
+            card: MaskedCard(inspection.card.pan), expiry: ExpiryMonth(packed: inspection.card.expiry?.packed ?? 0),
+            created: Timestamp(seconds: UInt64(inspection.created)),
+            expiresAt: inspection.deadline == 0 ? nil : Timestamp(seconds: UInt64(inspection.deadline)))
+        answer.writeWithOutputRawSpan(
+            minimumWritableBytes: InspectAnswer.maxBytes(purposesBytes: purposes?.count ?? 0)
+        ) { output in
+            shown.append(format: format.span, purposes: purposes?.span, to: &output)
+        }
+    }
+
+    private func find(
+        _ head: RequestHead, _ client: Policy.Client, _ document: inout WipedArray<UInt8>
+    ) throws(ProblemCode) {
+        var bytes = document.mutableSpan
+        let request = try FindRequest(decoding: &bytes)
+        let text = document.span
+        guard let id = loop.policy.registry.formatID(request.format.view(in: text)), client.formats & (1 << UInt64(id)) != 0,
+            let format = loop.policy.formats[id]
+        else { throw .denied }
+        let pan = try Self.pan(request.pan.view(in: text), format: format)
+        let subject = request.subject ?? ByteRange(offset: 0, count: 0)
+        guard let token = try loop.find(pan, format: id, subject: subject.view(in: text)) else { throw .notFound }
+        var answer = buffer(capacity: FindAnswer.maxBytes)
+        answer.writeWithOutputRawSpan(minimumWritableBytes: FindAnswer.maxBytes) { output in
+            FindAnswer.append(token: VaultWire.Digits(token: token), to: &output)
+        }
+        succeed(head, answer)
+    }
+
+    private func fingerprint(
+        _ head: RequestHead, _ document: inout WipedArray<UInt8>
+    ) throws(ProblemCode) {
+        var bytes = document.mutableSpan
+        let request = try FingerprintRequest(decoding: &bytes)
+        let text = document.span
+        let acceptsAny = loop.policy.formats.all.contains { $0.acceptLuhnInvalid }
+        let pan = try Self.pan(request.pan.view(in: text), acceptLuhnInvalid: acceptsAny)
+        let hash = try loop.fingerprint(of: pan)
+        var answer = buffer(capacity: 128)
+        answer.writeWithOutputRawSpan(minimumWritableBytes: FingerprintAnswer.maxBytes(fingerprintBytes: 32)) { output in
+            FingerprintAnswer.append(fingerprint: hash.span, to: &output)
+        }
+        succeed(head, answer)
+    }
+
+    /// A PAN that a format takes.
+    static func pan(_ text: Span<UInt8>, format: TokenFormat) throws(ProblemCode) -> PAN {
+        let pan = try pan(text, acceptLuhnInvalid: format.acceptLuhnInvalid)
+        guard format.takes(pan) else { throw .invalidPAN }
+        return pan
+    }
+
+    private static func pan(_ text: Span<UInt8>, acceptLuhnInvalid: Bool) throws(ProblemCode) -> PAN {
+        do throws(PANError) {
+            return try PAN(ascii: text, acceptLuhnInvalid: acceptLuhnInvalid)
+        } catch {
+            throw .invalidPAN
+        }
+    }
+
+    /// A buffer for an answer's body.
+    func buffer(capacity: Int) -> ByteBuffer {
+        context?.channel.allocator.buffer(capacity: capacity) ?? ByteBuffer()
+    }
+
+    /// Writes a 200: the head, then the body, in one flush.
+    func succeed(_ head: RequestHead, _ answer: ByteBuffer) {
+        guard let context else { return }
+        var first = context.channel.allocator.buffer(capacity: 192)
+        AnswerHead.json(bytes: answer.readableBytes, keepsAlive: head.keepsAlive && !mustClose, to: &first)
+        context.write(wrapOutboundOut(first), promise: nil)
+        finish(answer, call: head.call, problem: nil, keepsAlive: head.keepsAlive)
+    }
+}
+
+extension TokenFormat {
+    /// Whether tokens of this format can be made for a card: its length leaves room, and a kept BIN does not begin with 0.
+    func takes(_ pan: PAN) -> Bool {
+        allowedLengths.contains(PANLengths(Int(pan.length))) && (keep.binDigits == 0 || pan.leadingDigits(1) != 0)
+    }
+}
+
+extension Token {
+    /// A token from request text, `nil` where it is none.
+    init?(_ text: Span<UInt8>) {
+        do throws(TokenError) {
+            self = try Token(ascii: text)
+        } catch {
+            return nil
+        }
+    }
+}
+
+extension Reveal {
+    /// Why there is no card.
+    var problem: ProblemCode? {
+        switch status {
+        case .revealed: nil
+        case .missing: .notFound
+        case .purposeDenied: .purposeDenied
+        case .damaged: .damagedRecord
+        }
+    }
+
+    /// The card number; only where it was revealed.
+    var digits: VaultWire.Digits { VaultWire.Digits(value: pan, length: panLength) }
+}
+
+extension VaultWire.Digits {
+    init(token: UInt64) {
+        self.init(value: token, length: UInt8(VaultCore.Digits.count(of: token)))
+    }
+}
+
+extension ExpiryMonth {
+    /// From months as records hold them; `nil` for none.
+    init?(packed: UInt16) {
+        guard let expiry = CardExpiry(packed: packed) else { return nil }
+        self.init(year: UInt16(expiry.year), month: UInt8(expiry.month))
+    }
+}
+
+extension MaskedCard {
+    /// What may be shown of a card.
+    init(_ pan: PAN) {
+        self.init(
+            last4: VaultWire.Digits(value: UInt64(pan.last4), length: 4),
+            bin: VaultWire.Digits(value: UInt64(pan.bin), length: UInt8(pan.binLength)), brand: pan.brand.wireName)
+    }
+}

@@ -1,0 +1,351 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import OpenSSLTLS
+internal import SecretMemory
+internal import VaultCore
+internal import VaultTransport
+internal import VaultWire
+
+/// One client connection: takes decoded requests in order, judges them, works them off, and writes raw answers.
+///
+/// ```
+///            head refused, may go on          body complete
+///   idle ──────────────────────────> discarding ────────> answer ─> idle
+///    │ head: JSON      body complete
+///    ├────────────> body ──────────> work on the loop ──> answer ─> idle
+///    │                      └──────> waiting for the writer ──────^
+///    │ head: lines
+///    ├────────────> stream: answers flow while the upload runs ──> trailers ─> idle
+///    └ head refused, framing in doubt ─────────────────> answer ─> lingering ─> closed
+/// ```
+/// Confined to its event loop. While a request is under way the next ones stay in the decoder or in `backlog`, and reading
+/// stops: a client that pipelines is answered in order and cannot fill memory.
+final class HTTPConnection: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = ByteBuffer
+
+    enum State {
+        /// Between requests.
+        case idle
+        /// Collecting a JSON body.
+        case body(RequestHead)
+        /// Reading past the body of a refused request.
+        case discarding(ProblemCode, Call, keepsAlive: Bool, bytes: Int)
+        /// The writer has the request.
+        case waiting
+        /// A bulk request.
+        case stream(BulkStream)
+        /// Answered and half closed: what still comes is thrown away, so that the answer is not lost to a reset.
+        case lingering
+    }
+
+    let loop: LoopContext
+    var state = State.idle
+    var context: ChannelHandlerContext?
+    /// The JSON body of the request under way: PANs live here, and it is wiped.
+    var body = WipedArray<UInt8>()
+    var backlog: [HTTPServerRequestPart] = []
+    /// The client of the certificate under `policy`, asked again when the policy changes.
+    var client: Policy.Client?
+    var identity: PeerIdentity?
+    var clientPolicy: Policy?
+    /// Written by `StartOfRequest` in front of the decoder.
+    var clock: ConnectionClock
+    var startedAt: UInt64 = 0
+    private let born = NIODeadline.now()
+    private var isReading = true
+
+    init(loop: LoopContext, clock: ConnectionClock) {
+        self.loop = loop
+        self.clock = clock
+    }
+
+    // MARK: Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        loop.add(self)
+        clock.wait(for: loop.settings.idle, reason: .idle)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        loop.remove(self)
+        self.context = nil
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case let event as TLSHandshakeCompleted:
+            identity = event.peer
+        case let event as ChannelEvent where event == .inputClosed:
+            // The client will send nothing more. What it sent whole is still answered.
+            isInputClosed = true
+            switch state {
+            case .waiting: break
+            case .stream(let stream): stream.inputClosed(self)
+            default: if backlog.isEmpty { context.close(promise: nil) }
+            }
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// The client has closed its direction; the connection ends when all that it asked is answered.
+    private var isInputClosed = false
+    private var closesAfterAnswer = false
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is HTTPParserError {
+            switch state {
+            case .idle, .body, .discarding: refuse(.malformed, call: .unknown, keepsAlive: false)
+            case .waiting: closesAfterAnswer = true
+            case .stream, .lingering: context.close(promise: nil)
+            }
+            return
+        }
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if case .stream(let stream) = state { stream.abandoned() }
+        context.fireChannelInactive()
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if !backlog.isEmpty || isBusy {
+            backlog.append(part)
+            pauseReading()
+        } else {
+            take(part)
+        }
+    }
+
+    private var isBusy: Bool {
+        if case .waiting = state { return true }
+        if case .stream(let stream) = state { return stream.isPaused }
+        return false
+    }
+
+    /// Works off what waited while a request was under way.
+    func takeBacklog() {
+        var taken = 0
+        while taken < backlog.count, !isBusy {
+            take(backlog[taken])
+            taken += 1
+        }
+        backlog.removeFirst(taken)
+        if backlog.isEmpty && !isBusy { resumeReading() }
+    }
+
+    private func take(_ part: HTTPServerRequestPart) {
+        switch (part, state) {
+        case (.head(let head), .idle): begin(head)
+        case (.body(let bytes), .body(let head)): collect(bytes, head)
+        case (.end(let trailers), .body(let head)):
+            if hasControlBytes(trailers) { return refuse(.malformed, call: head.call, keepsAlive: false) }
+            perform(head)
+        case (.body(let bytes), .discarding(let problem, let call, let keepsAlive, let count)):
+            let total = count + bytes.readableBytes
+            if total > loop.settings.bodyBytesMax { return refuse(problem, call: call, keepsAlive: false) }
+            state = .discarding(problem, call, keepsAlive: keepsAlive, bytes: total)
+        case (.end, .discarding(let problem, let call, let keepsAlive, _)):
+            refuse(problem, call: call, keepsAlive: keepsAlive)
+        case (.body(let bytes), .stream(let stream)):
+            clock.progress(bytes.readableBytes)
+            stream.received(bytes, on: self)
+        case (.end, .stream(let stream)): stream.ended(self)
+        default: break
+        }
+    }
+
+    private func hasControlBytes(_ trailers: HTTPHeaders?) -> Bool {
+        guard let trailers else { return false }
+        return trailers.contains { _, value in value.utf8.contains { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7F } }
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        startedAt = MonotonicClock.now
+        clock.wait(for: loop.settings.body, reason: .body)
+        guard let client = currentClient else {
+            return startDiscarding(.unknownClient, .unknown, of: head)
+        }
+        do throws(RequestHead.Refusal) {
+            let request = try RequestHead(
+                head, operations: client.operations, bodyBytesMax: loop.settings.bodyBytesMax)
+            if request.expectsContinue { writeContinue() }
+            switch request.form {
+            case .json:
+                body.reserveCapacity(min(request.contentLength ?? 512, loop.settings.bodyBytesMax))
+                state = .body(request)
+            case .lines:
+                try beginStream(request, client)
+            }
+        } catch {
+            if error.closes { return refuse(error.problem, call: .unknown, keepsAlive: false) }
+            startDiscarding(error.problem, .unknown, of: head)
+        }
+    }
+
+    private func beginStream(_ request: RequestHead, _ client: Policy.Client) throws(RequestHead.Refusal) {
+        clock.measureRate(atLeast: loop.settings.bodyRate, grace: loop.settings.body)
+        let stream: BulkStream
+        if request.call == .bulkDetokenize {
+            stream = try BulkStream.detokenize(request, client: client, loop: loop)
+        } else {
+            stream = try BulkStream.tokenize(request, client: client, loop: loop)
+        }
+        state = .stream(stream)
+        stream.start(self, keepsAlive: request.keepsAlive)
+    }
+
+    /// Reads past a small body so that the connection can be kept; a client that waits to be asked for it is answered at once.
+    private func startDiscarding(_ problem: ProblemCode, _ call: Call, of head: HTTPRequestHead) {
+        let waitsForContinue = !head.headers["expect"].isEmpty
+        let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        if waitsForContinue || length > loop.settings.bodyBytesMax {
+            return refuse(problem, call: call, keepsAlive: false)
+        }
+        state = .discarding(problem, call, keepsAlive: head.isKeepAlive, bytes: 0)
+    }
+
+    private func collect(_ bytes: ByteBuffer, _ head: RequestHead) {
+        guard body.count + bytes.readableBytes <= loop.settings.bodyBytesMax else {
+            return refuse(.tooLarge, call: head.call, keepsAlive: false)
+        }
+        clock.progress(bytes.readableBytes)
+        body.append(contentsOf: bytes.readableBytesUInt8Span)
+    }
+
+    /// The client of this connection under the policy in force now.
+    var currentClient: Policy.Client? {
+        if clientPolicy !== loop.policy {
+            clientPolicy = loop.policy
+            client = identity.flatMap { loop.policy.client(for: $0) }
+        }
+        return client
+    }
+
+    // MARK: Answers
+
+    /// Ends the request with a problem. Nothing of the request is in it.
+    func refuse(_ problem: ProblemCode, call: Call, keepsAlive: Bool) {
+        var answer = context?.channel.allocator.buffer(capacity: 512) ?? ByteBuffer()
+        AnswerHead.problem(problem, keepsAlive: keepsAlive && !mustClose, to: &answer)
+        finish(answer, call: call, problem: problem, keepsAlive: keepsAlive)
+    }
+
+    /// Writes a whole answer and makes ready for the next request, or closes.
+    func finish(_ answer: ByteBuffer, call: Call, problem: ProblemCode?, keepsAlive: Bool) {
+        guard let context else { return }
+        body.removeAll()
+        loop.metrics.finished(call, problem: problem?.rawValue, nanoseconds: MonotonicClock.now - startedAt)
+        context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        if keepsAlive && !mustClose {
+            becomeIdle()
+        } else {
+            linger()
+        }
+    }
+
+    /// Whether the connection ends after the answer being written.
+    var mustClose: Bool {
+        if closesAfterAnswer || loop.isDraining { return true }
+        guard let age = loop.settings.connectionAge else { return false }
+        return NIODeadline.now() > born + age
+    }
+
+    func becomeIdle() {
+        state = .idle
+        clock.wait(for: loop.settings.idle, reason: .idle)
+        if !backlog.isEmpty { takeBacklog() }
+        guard backlog.isEmpty, case .idle = state else { return }
+        if isInputClosed {
+            context?.close(promise: nil)
+        } else {
+            resumeReading()
+        }
+    }
+
+    /// Says that no more will be written, and waits a little for the client to read and close.
+    func linger() {
+        guard let context else { return }
+        state = .lingering
+        backlog.removeAll()
+        clock.wait(for: .seconds(2), reason: .linger)
+        resumeReading()
+        context.close(mode: .output, promise: nil)
+    }
+
+    private func writeContinue() {
+        guard let context else { return }
+        var buffer = context.channel.allocator.buffer(capacity: 32)
+        buffer.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    func write(_ buffer: ByteBuffer) {
+        context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    // MARK: Flow and time
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            clock.unstall()
+        } else {
+            clock.stall(for: loop.settings.writeStall)
+        }
+        if case .stream(let stream) = state { stream.writabilityChanged(self) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    func pauseReading() {
+        guard isReading, let context else { return }
+        isReading = false
+        _ = context.channel.syncOptions.map { try? $0.setOption(.autoRead, value: false) }
+        clock.pauseRate()
+    }
+
+    func resumeReading() {
+        guard !isReading, let context else { return }
+        isReading = true
+        clock.resumeRate()
+        _ = context.channel.syncOptions.map { try? $0.setOption(.autoRead, value: true) }
+    }
+
+    func enforceDeadline(_ now: NIODeadline) {
+        guard let reason = clock.expired(now) else { return }
+        switch (reason, state) {
+        case (.header, .idle), (.body, .body), (.body, .discarding), (.rate, .body):
+            refuse(.requestTimeout, call: .unknown, keepsAlive: false)
+        default: abort()
+        }
+    }
+
+    /// SIGTERM: no further request.
+    func drain() {
+        switch state {
+        case .idle where !clock.isRequestStarted: context?.close(promise: nil)
+        default: break
+        }
+    }
+
+    /// After a reload: closes the connection of a certificate that would not be let in today.
+    func reconsider(_ tls: TLSContext) {
+        guard let identity else { return }
+        do throws(TLSError) {
+            try tls.judge(identity)
+            if currentClient != nil { return }
+        } catch {}
+        abort()
+    }
+
+    func abort() {
+        if case .stream(let stream) = state { stream.abandoned() }
+        context?.close(promise: nil)
+    }
+}

@@ -1,0 +1,71 @@
+internal import Logging
+internal import SecretMemory
+internal import VaultCore
+internal import VaultWire
+
+// Reads of the vault as requests make them: the loop's own reader, the time of now, and problem codes for faults.
+extension LoopContext {
+    /// Reveals the tokens in `tokens` into `reveals`.
+    func revealSlice(_ access: Access) throws(ProblemCode) {
+        guard reader != nil else { throw .busy }
+        do throws(StoreError) {
+            try Self.reveal(&reader!, tokens, access, &reveals)
+        } catch {
+            throw problem(error)
+        }
+    }
+
+    private static func reveal(
+        _ reader: inout VaultReader, _ tokens: [UInt64], _ access: Access, _ reveals: inout WipedArray<Reveal>
+    ) throws(StoreError) {
+        var results = reveals.mutableSpan
+        try reader.reveal(tokens.span, access: access, now: WallClock.seconds, into: &results)
+    }
+
+    func reveal(_ token: Token, _ access: Access) throws(ProblemCode) -> Reveal {
+        tokens.removeAll(keepingCapacity: true)
+        tokens.append(token.value)
+        try revealSlice(access)
+        let reveal = reveals[0]
+        wipeReveals()
+        return reveal
+    }
+
+    /// Clears the cards of the last slice.
+    func wipeReveals() {
+        for index in 0..<tokens.count { reveals[index] = Reveal(.missing) }
+    }
+
+    func inspect(_ token: UInt64, _ access: Access) throws(ProblemCode) -> Inspection? {
+        guard reader != nil else { throw .busy }
+        do throws(StoreError) {
+            return try reader!.inspect(token, access: access, now: WallClock.seconds)
+        } catch {
+            throw problem(error)
+        }
+    }
+
+    func find(_ pan: PAN, format: UInt16, subject: Span<UInt8>) throws(ProblemCode) -> UInt64? {
+        guard reader != nil else { throw .busy }
+        do throws(StoreError) {
+            return try reader!.find(pan, format: format, subject: subject, now: WallClock.seconds)
+        } catch {
+            throw problem(error)
+        }
+    }
+
+    func fingerprint(of pan: PAN) throws(ProblemCode) -> [32 of UInt8] {
+        guard reader != nil else { throw .busy }
+        do throws(StoreError) {
+            return try reader!.fingerprint(of: pan)
+        } catch {
+            throw problem(error)
+        }
+    }
+
+    private func problem(_ error: StoreError) -> ProblemCode {
+        if case .damaged = error { return .damagedRecord }
+        logger.error("read_failed", metadata: ["reason": "\(error.message)"])
+        return .internalError
+    }
+}

@@ -1,0 +1,100 @@
+internal import Glibc
+
+/// The bounded queue in front of the writer, and its thread.
+///
+/// A mutex and a condition variable of libc, since the standard library has no condition to wait on.
+@safe
+final class JobQueue: @unchecked Sendable {
+    // Allocated once and freed in `deinit`; every access to the state below holds the mutex.
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private var thread = pthread_t()
+    private var jobs: [WriterThread.Job] = []
+    private var isClosed = false
+    private var turnCount: UInt64 = 0
+
+    init() {
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe condition = .allocate(capacity: 1)
+        unsafe pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe condition.deallocate()
+        unsafe mutex.deallocate()
+    }
+
+    var depth: Int { locked { jobs.count } }
+
+    var turns: UInt64 { locked { turnCount } }
+
+    /// False where `max` jobs wait already or the queue is closed.
+    func append(_ job: WriterThread.Job, max: Int) -> Bool {
+        locked {
+            guard !isClosed, jobs.count < max else { return false }
+            jobs.append(job)
+            unsafe pthread_cond_signal(condition)
+            return true
+        }
+    }
+
+    /// Waits for jobs, at most so long, and takes up to `max`; empty after the time, `nil` once closed and drained.
+    func take(max: Int, seconds: Int) -> [WriterThread.Job]? {
+        locked {
+            turnCount += 1
+            var deadline = timespec()
+            unsafe clock_gettime(CLOCK_MONOTONIC, &deadline)
+            deadline.tv_sec += seconds
+            while jobs.isEmpty && !isClosed {
+                if unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { return [] }
+            }
+            if jobs.isEmpty { return nil }
+            let taken = Array(jobs.prefix(max))
+            jobs.removeFirst(taken.count)
+            return taken
+        }
+    }
+
+    /// Starts the thread that takes from this queue; once.
+    func startThread(_ body: @escaping @Sendable () -> Void) {
+        let box = unsafe Unmanaged.passRetained(ThreadBody(body)).toOpaque()
+        let code = unsafe pthread_create(&thread, nil, runThreadBody, box)
+        precondition(code == 0, "the writer thread could not be started")
+    }
+
+    /// Refuses new jobs and waits until the thread has finished the old ones.
+    func closeAndJoin() {
+        locked {
+            isClosed = true
+            unsafe pthread_cond_signal(condition)
+        }
+        pthread_join(thread, nil)
+    }
+
+    private func locked<R>(_ body: () -> R) -> R {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return body()
+    }
+}
+
+private final class ThreadBody {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// A free function, so that it inherits no actor: C calls it on the new thread.
+private func runThreadBody(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    if let context = unsafe context {
+        let body = unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue()
+        body.run()
+    }
+    return nil
+}

@@ -1,0 +1,141 @@
+internal import Logging
+package import LMDB
+internal import Synchronization
+package import VaultCore
+
+/// The vault of this process: its lock, keyring and store, and whether it may write.
+///
+/// Any thread may ask; the writer thread alone opens and reopens the store.
+package final class VaultHost: Sendable {
+    /// Whether writes are taken.
+    package enum WriteState: Int, Sendable {
+        case writing
+        /// A write or flush failed and the store has not proved itself since: reads go on, writes get `write_stopped`.
+        case stopped
+    }
+
+    package let files: VaultFiles
+    package let keyring: Keyring
+    private let lock: DirectoryLock
+    private let mapBytes: Int
+    private let readers: Int
+    private let store: Mutex<Store?>
+    private let writeStateBox = Atomic<Int>(WriteState.stopped.rawValue)
+
+    /// Locks the data directory, reads the keyring and opens the database.
+    package init(_ configuration: Configuration, root: borrowing RootKey, eventLoops: Int) throws(StartupError) {
+        files = VaultFiles(directory: configuration.data.absolute)
+        mapBytes = configuration.store.mapBytes
+        // One for each event loop, the rest for jobs such as verify.
+        readers = eventLoops + 14
+        do throws(LMDBError) {
+            lock = try files.lock()
+        } catch {
+            throw .dataDirectory(error, path: configuration.data.absolute)
+        }
+        do throws(KeyringError) {
+            keyring = try KeyringFile.load(from: files.keyring, root: root)
+        } catch {
+            throw .keyring(error)
+        }
+        do throws(StoreError) {
+            store = Mutex(try Store(path: files.database, mapBytes: mapBytes, readers: readers, keyring: keyring))
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    package var writeState: WriteState { WriteState(rawValue: writeStateBox.load(ordering: .acquiring)) ?? .stopped }
+
+    func setWriteState(_ state: WriteState) { writeStateBox.store(state.rawValue, ordering: .releasing) }
+
+    /// The open store; `nil` for the moment in which it is reopened.
+    package var currentStore: Store? { store.withLock { $0 } }
+
+    /// Lets go of the store, so that it closes when its last reader and writer are gone.
+    func releaseStore() { store.withLock { $0 = nil } }
+
+    /// Opens the store again after `releaseStore`.
+    func reopenStore() throws(StoreError) -> Store {
+        let reopened = try Store(path: files.database, mapBytes: mapBytes, readers: readers, keyring: keyring)
+        store.withLock { $0 = reopened }
+        return reopened
+    }
+}
+
+/// Why the daemon did not start.
+package enum StartupError: Error, Sendable {
+    case configuration(String)
+    case dataDirectory(LMDBError, path: String)
+    case rootKey(RootKeyError)
+    case keyring(KeyringError)
+    case store(StoreError)
+    case tls(String)
+    case listen(String)
+    case hardening(String)
+
+    /// What to tell the operator: names the thing that is wrong, never its contents.
+    package var message: String {
+        switch self {
+        case .configuration(let text), .tls(let text), .listen(let text), .hardening(let text): text
+        case .dataDirectory(let error, let path): Self.describe(error, path)
+        case .rootKey(let error): error.message
+        case .keyring(let error): error.message
+        case .store(let error): error.message
+        }
+    }
+
+    /// The exit code, from sysexits.h.
+    package var exitCode: Int32 {
+        switch self {
+        case .configuration, .tls: 78
+        case .listen: 69
+        case .hardening: 71
+        case .dataDirectory(let error, _):
+            switch error.kind {
+            case .alreadyLocked, .alreadyOpen: 75
+            case .networkFileSystem, .unsupportedFileSystem: 78
+            default: error.code == 13 ? 77 : 74
+            }
+        case .rootKey(let error):
+            switch error {
+            case .file(let file): file.isMissing ? 78 : 77
+            case .exposed: 77
+            case .size: 78
+            case .random: 71
+            }
+        case .keyring(let error):
+            switch error {
+            case .missing, .wrongRootKey, .unsupportedFormat: 78
+            case .notAKeyring, .damaged: 65
+            case .file: 74
+            case .crypto: 71
+            }
+        case .store(let error):
+            switch error {
+            case .foreignKeyring, .schema, .registryFull: 78
+            case .damaged: 65
+            case .lmdb(let error): Self.exitCode(error)
+            case .file: 74
+            case .crypto: 71
+            }
+        }
+    }
+
+    private static func exitCode(_ error: LMDBError) -> Int32 {
+        switch error.kind {
+        case .networkFileSystem, .unsupportedFileSystem, .versionMismatch: 78
+        case .corrupted, .incompatibleTable: 65
+        case .alreadyLocked, .alreadyOpen: 75
+        default: error.code == 13 ? 77 : 74
+        }
+    }
+
+    private static func describe(_ error: LMDBError, _ path: String) -> String {
+        switch error.kind {
+        case .alreadyLocked(let pid):
+            "data directory \(path): another strongroomd" + (pid.map { " (process \($0))" } ?? "") + " is running on it"
+        default: "data directory \(path): \(error)"
+        }
+    }
+}

@@ -1,0 +1,216 @@
+internal import Glibc
+internal import LMDB
+internal import Logging
+internal import NIOCore
+internal import SecretMemory
+internal import VaultCore
+
+/// How a batch ended.
+package enum WriteResult: Sendable {
+    /// Durable; outcomes are in the items.
+    case done
+    /// No room; nothing of this batch was written.
+    case full
+    /// May or may not be on disk.
+    case unknown
+    /// Nothing was written: the store has stopped writing.
+    case stopped
+    /// Nothing was written: the store failed before its commit.
+    case failed
+}
+
+/// The one thread that writes the database. Requests that arrive while it flushes share the next transaction and flush
+/// (group commit); a lone request waits for nothing but its own flush.
+///
+/// After a failed write or flush other than a clean "full" it stops writing, answers what was under way with `unknown`, and
+/// reopens the store before it writes again: LMDB reports success for the commit after a failed flush.
+package final class WriterThread: @unchecked Sendable {
+    /// A batch and whom to tell. The completion runs on `loop`.
+    struct Job {
+        let batch: WriteBatch
+        let loop: any EventLoop
+        let completion: @Sendable (WriteResult) -> Void
+    }
+
+    /// Seconds between attempts to write again while stopped.
+    private static let retrySeconds = 1
+
+    private let host: VaultHost
+    private let policy: PolicyBox
+    private let readers: ReaderGate
+    private let logger: Logger
+    private let metrics: Metrics
+    private let queueMax: Int
+    private let groupMax: Int
+
+    // Guarded by `queue`'s own lock.
+    private let queue = JobQueue()
+
+    // Below: touched by the writer thread only, after `start`.
+    private var writer: VaultWriter?
+    private var writerPolicy: Policy?
+    private var drawsCounted: (draws: UInt64, full: UInt64) = (0, 0)
+    private var lastSweep: UInt32 = 0
+
+    init(
+        host: VaultHost, policy: PolicyBox, readers: ReaderGate, configuration: Configuration.Store, metrics: Metrics,
+        logger: Logger
+    ) {
+        self.host = host
+        self.policy = policy
+        self.readers = readers
+        self.metrics = metrics
+        self.logger = logger
+        queueMax = configuration.writerQueue
+        groupMax = configuration.groupMax
+    }
+
+    /// Hands a batch over; false where the queue is full or closed, and the batch stays with the caller. Any thread.
+    func submit(_ job: consuming Job) -> Bool { queue.append(job, max: queueMax) }
+
+    /// Batches waiting now.
+    var depth: Int { queue.depth }
+
+    /// Counts turns of the thread, for the watchdog: it moves at least every second while the thread lives.
+    var heartbeat: UInt64 { queue.turns }
+
+    func start() { queue.startThread { self.run() } }
+
+    /// Lets the thread finish what is queued and end; returns when it has.
+    func stop() { queue.closeAndJoin() }
+
+    private func run() {
+        while let jobs = queue.take(max: groupMax, seconds: Self.retrySeconds) {
+            if host.writeState == .stopped { resume() }
+            if jobs.isEmpty {
+                if host.writeState == .writing { sweepRequests() }
+                continue
+            }
+            guard host.writeState == .writing, prepareWriter() else {
+                finish(jobs, .stopped)
+                continue
+            }
+            apply(jobs)
+        }
+        writer = nil
+    }
+
+    /// One transaction for all; where that finds no room, one for each, so that a large batch does not fail small ones.
+    private func apply(_ jobs: [Job]) {
+        let started = MonotonicClock.now
+        switch attempt(jobs.map(\.batch)) {
+        case .done: finish(jobs, .done)
+        case .full where jobs.count > 1:
+            for job in jobs {
+                guard host.writeState == .writing, prepareWriter() else {
+                    finish([job], .stopped)
+                    continue
+                }
+                for index in 0..<job.batch.items.count { job.batch.items[index].outcome = .pending }
+                finish([job], attempt([job.batch]))
+            }
+        case let result: finish(jobs, result)
+        }
+        metrics.commits.add(1)
+        metrics.commitNanoseconds.add(MonotonicClock.now - started)
+        metrics.writes.add(jobs.reduce(0) { $0 + UInt64($1.batch.items.count) })
+    }
+
+    private func attempt(_ batches: [WriteBatch]) -> WriteResult {
+        do throws(WriteFailure) {
+            try writer!.apply(batches, now: WallClock.seconds)
+            countDraws()
+            return .done
+        } catch {
+            switch error {
+            case .full:
+                logger.warning("store_full", metadata: ["what": "a group of writes found no room; nothing was written"])
+                if host.currentStore?.environment.isPanicked == true { stopWriting("the disk was full at the last page") }
+                return .full
+            case .unknown(let cause):
+                stopWriting(cause.message)
+                return .unknown
+            case .rejected(let cause):
+                stopWriting(cause.message)
+                return .failed
+            }
+        }
+    }
+
+    private func stopWriting(_ reason: String) {
+        writer = nil
+        host.setWriteState(.stopped)
+        logger.error("write_stopped", metadata: ["reason": "\(reason)"])
+    }
+
+    /// Proves the store again: closes it on every thread, opens it (which flushes the file), and writes.
+    private func resume() {
+        if host.currentStore?.environment.isWriteStopped != false || host.currentStore?.environment.isPanicked == true {
+            readers.close()
+            writer = nil
+            host.releaseStore()
+            do throws(StoreError) {
+                let store = try host.reopenStore()
+                readers.open(store)
+            } catch {
+                logger.error("store_reopen_failed", metadata: ["reason": "\(error.message)"])
+                return
+            }
+        }
+        guard let store = host.currentStore else { return }
+        do throws(StoreError) {
+            _ = try store.prepare(keyring: host.keyring, formats: [], purposes: [])
+            host.setWriteState(.writing)
+            logger.notice("write_resumed")
+        } catch {
+            logger.error("write_still_stopped", metadata: ["reason": "\(error.message)"])
+        }
+    }
+
+    private func prepareWriter() -> Bool {
+        let current = policy.current
+        if writer != nil, writerPolicy === current { return true }
+        guard let store = host.currentStore else { return false }
+        do throws(StoreError) {
+            writer = try VaultWriter(store: store, keyring: host.keyring, formats: current.formats)
+            writerPolicy = current
+            drawsCounted = (0, 0)
+            return true
+        } catch {
+            stopWriting(error.message)
+            return false
+        }
+    }
+
+    private func countDraws() {
+        guard let draws = writer?.draws, let full = writer?.fullBuckets else { return }
+        metrics.tokenDraws.add(draws - drawsCounted.draws)
+        metrics.fullBuckets.add(full - drawsCounted.full)
+        drawsCounted = (draws, full)
+    }
+
+    /// Once a minute, when nothing waits: forgets request ids past their day, a slice at a time.
+    private func sweepRequests() {
+        let now = WallClock.seconds
+        guard now >= lastSweep &+ 60, prepareWriter() else { return }
+        lastSweep = now
+        do throws(WriteFailure) {
+            try writer!.sweepRequests(now: now, limit: 1000)
+        } catch {
+            if case .full = error { return }
+            stopWriting("sweeping request ids failed")
+        }
+    }
+
+    /// Tells each loop once, whatever the number of its batches.
+    private func finish(_ jobs: [Job], _ result: WriteResult) {
+        var rest = jobs[...]
+        while let first = rest.first {
+            let mine = rest.filter { $0.loop === first.loop }
+            rest = rest.filter { $0.loop !== first.loop }[...]
+            first.loop.execute {
+                for job in mine { job.completion(result) }
+            }
+        }
+    }
+}

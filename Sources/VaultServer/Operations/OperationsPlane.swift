@@ -1,0 +1,195 @@
+internal import NIOHTTP1
+internal import OpenSSLTLS
+internal import VaultCore
+internal import VaultWire
+
+/// `GET /livez /readyz /metrics`, on the side loop.
+struct OperationsPlane: Sendable {
+    let service: VaultService
+
+    func answer(_ head: HTTPRequestHead) -> PlainAnswer {
+        guard head.method == .GET || head.method == .HEAD else { return PlainAnswer(405, "GET only\n") }
+        switch head.uri {
+        case "/livez":
+            return service.areLoopsTurning ? PlainAnswer(200, "live\n") : PlainAnswer(503, "an event loop is stuck\n")
+        case "/readyz":
+            if let reason = unreadyReason { return PlainAnswer(503, reason + "\n") }
+            return PlainAnswer(200, "ready\n")
+        case "/metrics":
+            return PlainAnswer(
+                200, PrometheusText.render(service), type: "text/plain; version=0.0.4; charset=utf-8")
+        default: return PlainAnswer(404, "not found\n")
+        }
+    }
+
+    private var unreadyReason: String? {
+        if service.jobs.areCancelled { return "draining" }
+        switch service.host.writeState {
+        case .stopped: return "write_stopped"
+        case .writing: return nil
+        }
+    }
+}
+
+/// All metrics in the text form of Prometheus.
+enum PrometheusText {
+    static func render(_ service: VaultService) -> String {
+        var output = Output()
+        requests(service.metrics, &output)
+        connections(service, &output)
+        writes(service, &output)
+        keysAndStore(service, &output)
+        certificates(service, &output)
+        output.add("build_info", .gauge, "What runs.", [(["version": Strongroom.version], "1")])
+        return output.text
+    }
+
+    private static func requests(_ metrics: Metrics, _ output: inout Output) {
+        var counts: [([String: String], String)] = []
+        for call in Call.allCases {
+            let success = metrics.requestCount(call, problem: nil)
+            if success > 0 { counts.append((["call": call.name, "code": "ok"], String(success))) }
+            for problem in ProblemCode.allCases {
+                let count = metrics.requestCount(call, problem: problem.rawValue)
+                if count > 0 { counts.append((["call": call.name, "code": "\(problem.code)"], String(count))) }
+            }
+        }
+        output.add("requests_total", .counter, "Requests by call and answer.", counts)
+        output.head("request_duration_seconds", .histogram, "Time from a whole head to the answer's last byte.")
+        for call in Call.allCases {
+            let histogram = metrics.duration(call)
+            let cumulative = histogram.cumulative
+            guard let total = cumulative.last, total > 0 else { continue }
+            for (index, bound) in Histogram.bounds.enumerated() {
+                output.line(
+                    "request_duration_seconds_bucket", ["call": call.name, "le": "\(Double(bound) / 1e9)"],
+                    String(cumulative[index]))
+            }
+            output.line("request_duration_seconds_bucket", ["call": call.name, "le": "+Inf"], String(total))
+            output.line(
+                "request_duration_seconds_sum", ["call": call.name], "\(Double(histogram.sumNanoseconds) / 1e9)")
+            output.line("request_duration_seconds_count", ["call": call.name], String(total))
+        }
+        output.add("tokens_made_total", .counter, "Cards tokenized.", [([:], String(metrics.tokenized.current))])
+        output.add("cards_revealed_total", .counter, "Cards revealed.", [([:], String(metrics.revealed.current))])
+    }
+
+    private static func connections(_ service: VaultService, _ output: inout Output) {
+        let metrics = service.metrics
+        output.add("connections", .gauge, "Open connections.", [([:], String(metrics.connections.current))])
+        output.add("connections_total", .counter, "Accepted.", [([:], String(metrics.connectionsTotal.current))])
+        output.add(
+            "connections_refused_total", .counter, "Closed at once: over the limit.",
+            [([:], String(metrics.connectionsRefused.current))])
+        output.add(
+            "handshake_failures_total", .counter, "Connections that failed in TLS.",
+            [([:], String(metrics.handshakeFailures.current))])
+        output.add("reloads_total", .counter, "Reloads taken up.", [([:], String(metrics.reloads.current))])
+        output.add(
+            "reload_failures_total", .counter, "Reloads refused.", [([:], String(metrics.reloadFailures.current))])
+    }
+
+    private static func writes(_ service: VaultService, _ output: inout Output) {
+        let metrics = service.metrics
+        output.add("commits_total", .counter, "Groups of writes.", [([:], String(metrics.commits.current))])
+        output.add(
+            "commit_seconds_total", .counter, "Time spent in groups of writes, flush included.",
+            [([:], "\(Double(metrics.commitNanoseconds.current) / 1e9)")])
+        output.add("writes_total", .counter, "Items written.", [([:], String(metrics.writes.current))])
+        output.add("writer_queue_depth", .gauge, "Batches waiting for the writer.", [([:], String(service.writer.depth))])
+        output.add(
+            "writer_queue_limit", .gauge, "Batches that may wait.", [([:], String(service.configuration.store.writerQueue))])
+        output.add(
+            "write_stopped", .gauge, "1 after a failed write or flush, until the store proved itself again.",
+            [([:], service.host.writeState == .stopped ? "1" : "0")])
+        output.add(
+            "token_draws_total", .counter, "Tokens looked at to find free ones: against tokens made, how full buckets are.",
+            [([:], String(metrics.tokenDraws.current))])
+        output.add(
+            "bucket_full_total", .counter, "Searches that found no free token.", [([:], String(metrics.fullBuckets.current))])
+    }
+
+    private static func keysAndStore(_ service: VaultService, _ output: inout Output) {
+        let policy = service.policyBox.current
+        var capacities: [([String: String], String)] = []
+        for format in policy.formats.all {
+            for length in 12...19 where format.allowedLengths.contains(PANLengths(length)) {
+                capacities.append(
+                    (["format": format.name, "length": String(length)], String(format.capacity(forLength: length).tokens)))
+            }
+        }
+        output.add("format_bucket_capacity", .gauge, "Tokens of one bucket: equal kept digits.", capacities)
+        guard let statistics = service.statistics else { return }
+        output.add(
+            "format_tokens", .gauge, "Live tokens.",
+            policy.formats.all.map { (["format": $0.name], String(statistics.formatTokens[$0.id] ?? 0)) })
+        let labels = { (key: StoreStatistics.Key) in
+            ["purpose": "\(key.purpose.name)", "version": String(key.version), "state": "\(key.state.name)"]
+        }
+        output.add(
+            "key_records", .gauge, "Records or index entries under a key version.",
+            statistics.keys.map { (labels($0), String($0.records)) })
+        output.add(
+            "key_encryptions", .gauge, "Encryptions done under a data key version.",
+            statistics.keys.filter { $0.purpose == .data }.map { (labels($0), String($0.encryptions)) })
+        output.add(
+            "key_created_timestamp_seconds", .gauge, "When a key version was made.",
+            statistics.keys.map { (labels($0), String($0.created)) })
+        output.add("keyring_generation", .gauge, "Generation of the keyring.", [([:], String(service.host.keyring.generation))])
+        output.add("store_used_bytes", .gauge, "Bytes of the map in use.", [([:], String(statistics.mapBytesUsed))])
+        output.add("store_limit_bytes", .gauge, "Size of the map.", [([:], String(statistics.mapBytesLimit))])
+        output.add("store_tokens", .gauge, "Records.", [([:], String(statistics.tokens))])
+        output.add("store_readers", .gauge, "Reader slots in use.", [([:], String(statistics.readersUsed))])
+        output.add(
+            "store_oldest_snapshot_commits", .gauge, "Commits since the oldest open snapshot.",
+            [([:], String(statistics.oldestSnapshotAge))])
+    }
+
+    private static func certificates(_ service: VaultService, _ output: inout Output) {
+        let tls = service.tls.current
+        output.add(
+            "certificate_expiry_timestamp_seconds", .gauge, "When a certificate of ours ends.",
+            tls.certificates.prefix(1).map { (["kind": "server", "serial": $0.serial], String($0.notAfter)) }
+                + tls.authorities.map { (["kind": "client_ca", "serial": $0.serial], String($0.notAfter)) })
+        output.add(
+            "crl_next_update_timestamp_seconds", .gauge, "When a revocation list ends, and with it every new connection.",
+            tls.revocationLists.map { (["issuer": $0.issuer], String($0.nextUpdate)) })
+    }
+
+    /// Lines of the exposition format, every name with our prefix.
+    private struct Output {
+        enum Kind: String { case counter, gauge, histogram }
+        var text = ""
+
+        mutating func head(_ name: String, _ kind: Kind, _ help: String) {
+            text += "# HELP strongroom_\(name) \(help)\n# TYPE strongroom_\(name) \(kind.rawValue)\n"
+        }
+
+        mutating func line(_ name: String, _ labels: [String: String], _ value: String) {
+            text += "strongroom_\(name)"
+            if !labels.isEmpty {
+                let pairs = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(escape($0.value))\"" }
+                text += "{\(pairs.joined(separator: ","))}"
+            }
+            text += " \(value)\n"
+        }
+
+        mutating func add(_ name: String, _ kind: Kind, _ help: String, _ values: [([String: String], String)]) {
+            head(name, kind, help)
+            for (labels, value) in values { line(name, labels, value) }
+        }
+
+        private func escape(_ text: String) -> String {
+            var escaped = ""
+            for character in text.unicodeScalars {
+                switch character {
+                case "\\": escaped += "\\\\"
+                case "\"": escaped += "\\\""
+                case "\n": escaped += "\\n"
+                default: escaped.unicodeScalars.append(character)
+                }
+            }
+            return escaped
+        }
+    }
+}
