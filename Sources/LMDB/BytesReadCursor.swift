@@ -2,8 +2,8 @@ internal import CLMDB
 
 /// A walk through a ``BytesTable`` in byte order, within a snapshot it cannot outlive.
 ///
-/// It starts without a position; reading ``key`` or ``value`` is allowed only after a move returned true. After a call throws, the
-/// snapshot is spent, as for ``Snapshot``.
+/// It starts without a position; reading ``key`` or ``value`` is allowed only after a move returned true. After a call
+/// throws, the snapshot is spent, as for ``Snapshot``.
 @safe
 package struct BytesReadCursor: ~Copyable, ~Escapable {
     private var raw: RawCursor
@@ -35,7 +35,8 @@ package struct BytesReadCursor: ~Copyable, ~Escapable {
         do throws(LMDBError) { return try raw.move(MDB_FIRST, integerKeys: false) } catch { throw spent(error) }
     }
 
-    /// Goes to the next key, or to the first without a position; false at the end. The corresponding C operation is `MDB_NEXT`.
+    /// Goes to the next key, or to the first without a position; false at the end. The corresponding C operation is
+    /// `MDB_NEXT`.
     @available(*, noasync)
     @_lifetime(self: copy self)
     package mutating func next() throws(LMDBError) -> Bool {

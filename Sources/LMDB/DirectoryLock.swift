@@ -2,16 +2,17 @@ internal import Glibc
 
 /// An exclusive claim on a data directory: while one is held, a second daemon on the same directory is refused.
 ///
-/// It is an open lock file under `flock`, so the kernel releases it when the process ends in whatever way. The file holds the
-/// owner's process id for the message only and stays behind, because removing it would let two processes each lock a different
-/// file of the same name.
+/// It is an open lock file under `flock`, so the kernel releases it when the process ends in whatever way. The file
+/// holds the owner's process id for the message only and stays behind, because removing it would let two processes each
+/// lock a different file of the same name.
 package struct DirectoryLock: ~Copyable, Sendable {
     private let descriptor: Int32
 
     /// Takes the lock, without waiting.
     ///
-    /// Throws `alreadyLocked` with the other process's id if its file tells, or the `errno` of `open` or `flock`. The file is made
-    /// with mode 0600 and is never followed through a symbolic link. The corresponding C function is `flock`.
+    /// Throws `alreadyLocked` with the other process's id if its file tells, or the `errno` of `open` or `flock`. The
+    /// file is made with mode 0600 and is never followed through a symbolic link. The corresponding C function is
+    /// `flock`.
     package init(directory: String, name: String = "strongroom.lock") throws(LMDBError) {
         let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
         let descriptor = unsafe open(directory + "/" + name, flags, 0o600)

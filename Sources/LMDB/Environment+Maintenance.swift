@@ -2,15 +2,16 @@ internal import CLMDB
 internal import Glibc
 
 extension Environment {
-    /// The version of the LMDB library this process runs with, such as "0.9.24". The corresponding C function is `mdb_version`.
+    /// The version of the LMDB library this process runs with, such as "0.9.24". The corresponding C function is
+    /// `mdb_version`.
     package static var version: String {
         var (major, minor, patch): (Int32, Int32, Int32) = (0, 0, 0)
         _ = unsafe mdb_version(&major, &minor, &patch)
         return "\(major).\(minor).\(patch)"
     }
 
-    /// Sizes and reader figures of this moment. Takes microseconds and no transaction; any thread. The corresponding C functions are
-    /// `mdb_env_info`, `mdb_env_stat` and `mdb_reader_list`.
+    /// Sizes and reader figures of this moment. Takes microseconds and no transaction; any thread. The corresponding C
+    /// functions are `mdb_env_info`, `mdb_env_stat` and `mdb_reader_list`.
     package var info: EnvironmentInfo {
         get throws(LMDBError) {
             gate.enter()
@@ -41,9 +42,9 @@ extension Environment {
 
     /// Changes the map limit, rounded up to whole pages and never below the data.
     ///
-    /// Waits until no transaction is open, holding new ones back meanwhile; after `waiting` it gives up with `busy` and nothing has
-    /// changed. Never call it with a snapshot or write transaction open on the same thread: that one would be waited for. The
-    /// corresponding C function is `mdb_env_set_mapsize`.
+    /// Waits until no transaction is open, holding new ones back meanwhile; after `waiting` it gives up with `busy` and
+    /// nothing has changed. Never call it with a snapshot or write transaction open on the same thread: that one would
+    /// be waited for. The corresponding C function is `mdb_env_set_mapsize`.
     package func resize(mapBytes: Int, waiting: Duration = .seconds(1)) throws(LMDBError) {
         guard mapBytes > 0 else { throw LMDBError(.invalid, .resize) }
         let size = Self.wholePages(mapBytes)
@@ -53,11 +54,12 @@ extension Environment {
         try check(code, .resize)
     }
 
-    /// Writes a consistent copy without free pages, and so without deleted data, to `descriptor` from its current position.
+    /// Writes a consistent copy without free pages, and so without deleted data, to `descriptor` from its current
+    /// position.
     ///
-    /// It is one long snapshot: pages freed meanwhile stay in use, so the store may grow. The caller flushes the file. Blocks for
-    /// the whole copy; throws `diskFull`, `io`, `corrupted`, `incompatibleTable` (pages are missing from or leaked in the store).
-    /// The corresponding C function is `mdb_env_copyfd2` with `MDB_CP_COMPACT`.
+    /// It is one long snapshot: pages freed meanwhile stay in use, so the store may grow. The caller flushes the file.
+    /// Blocks for the whole copy; throws `diskFull`, `io`, `corrupted`, `incompatibleTable` (pages are missing from or
+    /// leaked in the store). The corresponding C function is `mdb_env_copyfd2` with `MDB_CP_COMPACT`.
     @available(*, noasync)
     package func copyCompacted(toFileDescriptor descriptor: Int32) throws(LMDBError) {
         gate.enter()
@@ -91,8 +93,9 @@ private struct ReaderListing {
     var oldest: Int?
 }
 
-/// Reads one line of `mdb_reader_list`, "pid thread transaction", where a slot between snapshots has "-" for the transaction. It
-/// runs on the caller's thread, and `context` is the listing that `Environment.info` keeps on its stack during the call.
+/// Reads one line of `mdb_reader_list`, "pid thread transaction", where a slot between snapshots has "-" for the
+/// transaction. It runs on the caller's thread, and `context` is the listing that `Environment.info` keeps on its stack
+/// during the call.
 private func noteReader(_ line: UnsafePointer<CChar>?, _ context: UnsafeMutableRawPointer?) -> CInt {
     guard let line = unsafe line, let context = unsafe context else { return 0 }
     let listing = unsafe context.assumingMemoryBound(to: ReaderListing.self)

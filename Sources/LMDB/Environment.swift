@@ -4,15 +4,16 @@ internal import Synchronization
 
 /// One open LMDB store: a directory with `data.mdb` and `lock.mdb`.
 ///
-/// Fixed choices: `MDB_NOTLS`, and no flag that weakens a flush, maps the file writable or leaves pages uninitialised, so a
-/// commit that returned is on disk and a full disk is an error instead of a signal. Local file systems only, one environment per
-/// directory and process, no `fork` while it is open. It closes when the last reader, transaction and reference are gone.
+/// Fixed choices: `MDB_NOTLS`, and no flag that weakens a flush, maps the file writable or leaves pages uninitialised,
+/// so a commit that returned is on disk and a full disk is an error instead of a signal. Local file systems only, one
+/// environment per directory and process, no `fork` while it is open. It closes when the last reader, transaction and
+/// reference are gone.
 ///
 /// Any thread may call it; each ``Reader`` and ``WriteTransaction`` belongs to one thread at a time.
 @safe
 package final class Environment: Sendable {
-    /// Valid from `init` to `deinit`: every user of it holds a strong reference to this object. LMDB's environment calls are
-    /// thread-safe, except remapping, which `gate` keeps alone.
+    /// Valid from `init` to `deinit`: every user of it holds a strong reference to this object. LMDB's environment
+    /// calls are thread-safe, except remapping, which `gate` keeps alone.
     nonisolated(unsafe) let pointer: OpaquePointer
     /// Distinguishes the tables of this environment from those of others in the process.
     let identity: UInt32
@@ -28,18 +29,18 @@ package final class Environment: Sendable {
 
     /// Opens the store, creating its files in an existing directory.
     ///
-    /// Before the data is trusted, it and its directory are flushed: pages an earlier failure left in the cache only are found
-    /// here and not later. A failed flush refuses to open.
+    /// Before the data is trusted, it and its directory are flushed: pages an earlier failure left in the cache only
+    /// are found here and not later. A failed flush refuses to open.
     ///
     /// - Parameters:
     ///   - path: an existing directory on a local file system.
-    ///   - mapBytes: the largest size of the data, rounded up to whole pages. It costs address space only: set it far above need.
+    ///   - mapBytes: the largest size of the data, in whole pages. It costs address space only: set it far above need.
     ///   - maxReaders: the number of ``Reader``s that can exist at once.
     ///   - maxTables: the number of tables that can be opened.
     ///   - mode: permissions of new files.
     ///
-    /// Throws `networkFileSystem`, `unsupportedFileSystem`, `alreadyOpen`, `io`, `corrupted`, `versionMismatch`, `diskFull`, or
-    /// `other` with an `errno`. The corresponding C function is `mdb_env_open`.
+    /// Throws `networkFileSystem`, `unsupportedFileSystem`, `alreadyOpen`, `io`, `corrupted`, `versionMismatch`,
+    /// `diskFull`, or `other` with an `errno`. The corresponding C function is `mdb_env_open`.
     package init(
         path: String, mapBytes: Int, maxReaders: Int = 126, maxTables: Int = 16, mode: UInt32 = 0o600
     ) throws(LMDBError) {
@@ -64,8 +65,8 @@ package final class Environment: Sendable {
         directory.release()
     }
 
-    /// True once a commit failed with an unknown outcome. Reads go on; writes are refused until the store is reopened, because
-    /// LMDB would report success for the next commit although the flush before it failed.
+    /// True once a commit failed with an unknown outcome. Reads go on; writes are refused until the store is reopened,
+    /// because LMDB would report success for the next commit although the flush before it failed.
     package var isWriteStopped: Bool { writesStopped.load(ordering: .acquiring) }
 
     private static let identities = Atomic<UInt32>(0)
@@ -112,7 +113,8 @@ private func flush(_ path: String, _ flags: Int32, mayBeMissing: Bool) throws(LM
 
 /// The device and inode of a directory: its name in the list of those this process has open.
 ///
-/// LMDB's locks belong to the process, so closing a second environment on the same files would drop the locks of the first.
+/// LMDB's locks belong to the process, so closing a second environment on the same files would drop the locks of the
+/// first.
 private struct FileIdentity: Hashable, Sendable {
     let device: UInt
     let inode: UInt

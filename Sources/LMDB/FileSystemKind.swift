@@ -3,8 +3,8 @@ internal import Glibc
 
 /// The file systems the vault must not live on, recognised by the magic number `statfs` reports.
 ///
-/// LMDB needs one coherent memory map and working locks; network and cluster file systems promise neither, and FUSE promises
-/// whatever its program does.
+/// LMDB needs one coherent memory map and working locks; network and cluster file systems promise neither, and FUSE
+/// promises whatever its program does.
 package enum FileSystemKind: String, Equatable, Sendable, CaseIterable {
     case nfs = "NFS"
     case smb = "SMB"
@@ -43,8 +43,8 @@ package enum FileSystemKind: String, Equatable, Sendable, CaseIterable {
 
     /// Refuses a directory or file on one of these file systems.
     ///
-    /// Throws `networkFileSystem`, `unsupportedFileSystem` (FUSE), or the `errno` of `statfs` (`other` for a path that does not
-    /// exist). Callable from any thread. The corresponding C function is `statfs`.
+    /// Throws `networkFileSystem`, `unsupportedFileSystem` (FUSE), or the `errno` of `statfs` (`other` for a path that
+    /// does not exist). Callable from any thread. The corresponding C function is `statfs`.
     package static func check(path: String) throws(LMDBError) {
         let magic = unsafe strongroom_file_system_magic(path)
         if magic < 0 { throw LMDBError(code: errno, .statfs) }

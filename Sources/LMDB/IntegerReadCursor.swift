@@ -2,8 +2,8 @@ internal import CLMDB
 
 /// A walk through an ``IntegerTable`` in numeric order, within a snapshot it cannot outlive.
 ///
-/// It starts without a position; reading ``key`` or ``value`` is allowed only after a move returned true. After a call throws, the
-/// snapshot is spent, as for ``Snapshot``.
+/// It starts without a position; reading ``key`` or ``value`` is allowed only after a move returned true. After a call
+/// throws, the snapshot is spent, as for ``Snapshot``.
 @safe
 package struct IntegerReadCursor: ~Copyable, ~Escapable {
     private var raw: RawCursor
@@ -32,7 +32,8 @@ package struct IntegerReadCursor: ~Copyable, ~Escapable {
         do throws(LMDBError) { return try raw.move(MDB_FIRST, integerKeys: true) } catch { throw spent(error) }
     }
 
-    /// Goes to the next key, or to the first without a position; false at the end. The corresponding C operation is `MDB_NEXT`.
+    /// Goes to the next key, or to the first without a position; false at the end. The corresponding C operation is
+    /// `MDB_NEXT`.
     @available(*, noasync)
     @_lifetime(self: copy self)
     package mutating func next() throws(LMDBError) -> Bool {

@@ -2,8 +2,8 @@ internal import CLMDB
 
 /// A walk through an ``IntegerTable`` in numeric order that may change the record it stands on.
 ///
-/// The transaction can do nothing else while the cursor exists: take notes, drop the cursor, then write elsewhere. It starts
-/// without a position; reading ``key`` or ``value`` is allowed only after a move returned true.
+/// The transaction can do nothing else while the cursor exists: take notes, drop the cursor, then write elsewhere. It
+/// starts without a position; reading ``key`` or ``value`` is allowed only after a move returned true.
 @safe
 package struct IntegerWriteCursor: ~Copyable, ~Escapable {
     private var raw: RawCursor
@@ -28,7 +28,8 @@ package struct IntegerWriteCursor: ~Copyable, ~Escapable {
         try raw.move(MDB_FIRST, integerKeys: true)
     }
 
-    /// Goes to the next key, or to the first without a position; false at the end. The corresponding C operation is `MDB_NEXT`.
+    /// Goes to the next key, or to the first without a position; false at the end. The corresponding C operation is
+    /// `MDB_NEXT`.
     @available(*, noasync)
     @_lifetime(self: copy self)
     package mutating func next() throws(LMDBError) -> Bool {
@@ -42,8 +43,8 @@ package struct IntegerWriteCursor: ~Copyable, ~Escapable {
         try raw.seek(atOrAfter: key)
     }
 
-    /// Replaces the value at the position and stays there. Throws `mapFull`, `invalid` without a position. The corresponding C
-    /// function is `mdb_cursor_put` with `MDB_CURRENT`.
+    /// Replaces the value at the position and stays there. Throws `mapFull`, `invalid` without a position. The
+    /// corresponding C function is `mdb_cursor_put` with `MDB_CURRENT`.
     @available(*, noasync)
     @_lifetime(self: copy self)
     package mutating func replace(_ value: Span<UInt8>) throws(LMDBError) {

@@ -1,7 +1,8 @@
 internal import CLMDB
 internal import Glibc
 
-/// What a call of this module can fail with: the kind to act on, the code LMDB or the system gave, and the call that gave it.
+/// What a call of this module can fail with: the kind to act on, the code LMDB or the system gave, and the call that
+/// gave it.
 ///
 /// It holds no key, value or path, so it may be logged as it is.
 package struct LMDBError: Error, Equatable, Sendable {
@@ -9,7 +10,8 @@ package struct LMDBError: Error, Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         /// The map limit is reached (`MDB_MAP_FULL`). The transaction is lost, the environment goes on.
         case mapFull
-        /// The file system is full (`ENOSPC`, `EDQUOT`). The transaction is lost and not on disk, the environment goes on.
+        /// The file system is full (`ENOSPC`, `EDQUOT`). The transaction is lost and not on disk, the environment goes
+        /// on.
         case diskFull
         /// The device failed (`EIO` and its relatives). From a commit: the outcome is unknown.
         case io
@@ -17,7 +19,8 @@ package struct LMDBError: Error, Equatable, Sendable {
         case panic
         /// A commit failed earlier, so this environment accepts no more writes until it is reopened.
         case writeStopped
-        /// The data is damaged, or is no LMDB file (`MDB_CORRUPTED`, `MDB_PAGE_NOTFOUND`, `MDB_INVALID`, `MDB_CURSOR_FULL`).
+        /// The data is damaged, or is no LMDB file (`MDB_CORRUPTED`, `MDB_PAGE_NOTFOUND`, `MDB_INVALID`,
+        /// `MDB_CURSOR_FULL`).
         case corrupted
         /// An earlier error ended this transaction (`MDB_BAD_TXN`).
         case badTransaction
@@ -33,7 +36,8 @@ package struct LMDBError: Error, Equatable, Sendable {
         case incompatibleTable
         /// A key is empty or longer than ``Environment/keyBytesMax`` (`MDB_BAD_VALSIZE`).
         case badKeySize
-        /// The call does not fit the state of its object (`EINVAL`, `MDB_BAD_DBI`), such as a table of another environment.
+        /// The call does not fit the state of its object (`EINVAL`, `MDB_BAD_DBI`), such as a table of another
+        /// environment.
         case invalid
         /// Transactions were open for the whole waiting time of ``Environment/resize(mapBytes:waiting:)``.
         case busy
@@ -78,7 +82,8 @@ package struct LMDBError: Error, Equatable, Sendable {
         self.init(Self.kind(of: code, operation), operation, code: code)
     }
 
-    /// True if data of a failed commit may be on disk all the same: answer "unknown", reopen, and look before writing again.
+    /// True if data of a failed commit may be on disk all the same: answer "unknown", reopen, and look before writing
+    /// again.
     package var isOutcomeUnknown: Bool {
         guard operation == .commit else { return false }
         return switch kind {

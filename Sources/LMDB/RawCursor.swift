@@ -47,7 +47,8 @@ struct RawCursor: ~Copyable {
     /// Moves; false at the end of the table.
     @inline(__always)
     mutating func move(_ operation: MDB_cursor_op, integerKeys: Bool) throws(LMDBError) -> Bool {
-        try moved(unsafe strongroom_cursor_get(RawStore.guardKey, pointer, &keyView, &valueView, operation), integerKeys: integerKeys)
+        let code = unsafe strongroom_cursor_get(RawStore.guardKey, pointer, &keyView, &valueView, operation)
+        return try moved(code, integerKeys: integerKeys)
     }
 
     mutating func seek(atOrAfter key: UInt64) throws(LMDBError) -> Bool {
@@ -84,8 +85,8 @@ struct RawCursor: ~Copyable {
     /// Replaces the value at the position, which stays there.
     mutating func replace(_ value: Span<UInt8>, integerKeys: Bool) throws(LMDBError) {
         guard isPositioned else { throw LMDBError(.invalid, .replaceAtCursor) }
-        // A value of another size makes LMDB remove the record and add it again; the key it adds must not lie in the page it
-        // has just compacted, so it is copied to the stack first.
+        // A value of another size makes LMDB remove the record and add it again; the key it adds must not lie in the
+        // page it has just compacted, so it is copied to the stack first.
         let cursor = unsafe pointer
         let (keyStart, keyCount) = unsafe (keyView.mv_data, keyView.mv_size)
         let code: CInt = unsafe withUnsafeTemporaryAllocation(byteCount: keyCount, alignment: 8) { copy in

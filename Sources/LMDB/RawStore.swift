@@ -5,11 +5,12 @@ internal import Glibc
 ///
 /// All return LMDB's code. `transaction` must be live.
 enum RawStore {
-    /// Where each thread keeps the way back from a failed assertion of LMDB, for the guarded calls of the shim header.
+    /// Where each thread keeps the way back out of a damaged page, for the guarded calls of the shim header. Its first
+    /// use installs the process's handlers for SIGSEGV and SIGBUS, which pass on every fault outside those calls.
     static let guardKey: pthread_key_t = {
         var key: pthread_key_t = 0
-        let code = unsafe pthread_key_create(&key, nil)
-        precondition(code == 0, "no thread-specific key is left in this process")
+        let code = unsafe strongroom_guard_faults(&key)
+        precondition(code == 0, "no thread-specific key or signal handler is to be had")
         return key
     }()
 

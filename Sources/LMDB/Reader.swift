@@ -2,15 +2,15 @@ internal import CLMDB
 
 /// One reusable read transaction: a thread that reads keeps one and takes a ``Snapshot`` of it per batch of work.
 ///
-/// It occupies a reader slot for its whole life and pins no pages between snapshots. Taking a snapshot allocates nothing. May move
-/// between threads; the compiler keeps it to one user at a time.
+/// It occupies a reader slot for its whole life and pins no pages between snapshots. Taking a snapshot allocates
+/// nothing. May move between threads; the compiler keeps it to one user at a time.
 ///
-/// A damaged page makes LMDB refuse everything else of that read transaction. The reader notices any error but "not found" and
-/// starts its next snapshot on a fresh transaction, so one bad record costs one error.
+/// A damaged page makes LMDB refuse everything else of that read transaction. The reader notices any error but "not
+/// found" and starts its next snapshot on a fresh transaction, so one bad record costs one error.
 @safe
 package struct Reader: ~Copyable, @unchecked Sendable {
-    /// Owned by this value alone, freed in `deinit`; snapshots borrow it and cannot outlive the reader. LMDB allows a read
-    /// transaction to change threads under `MDB_NOTLS`, which is why this type may be sent.
+    /// Owned by this value alone, freed in `deinit`; snapshots borrow it and cannot outlive the reader. LMDB allows a
+    /// read transaction to change threads under `MDB_NOTLS`, which is why this type may be sent.
     private let state: UnsafeMutablePointer<ReaderState>
 
     /// Takes a reader slot.
@@ -33,7 +33,8 @@ package struct Reader: ~Copyable, @unchecked Sendable {
 
     /// A view of the last committed state, until it is dropped. Keep it short: it pins every page freed since.
     ///
-    /// Throws `readersFull` (only after an earlier error), `panic`, `other`. The corresponding C function is `mdb_txn_renew`.
+    /// Throws `readersFull` (only after an earlier error), `panic`, `other`. The corresponding C function is
+    /// `mdb_txn_renew`.
     @available(*, noasync)
     @_lifetime(&self)
     package mutating func snapshot() throws(LMDBError) -> Snapshot {

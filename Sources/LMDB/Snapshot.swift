@@ -2,8 +2,9 @@ internal import CLMDB
 
 /// A consistent, unchanging view of the store, borrowed from a ``Reader``.
 ///
-/// Spans it returns point into the store and cannot outlive it. No call allocates or copies. Belongs to the thread that uses its
-/// reader. If a call throws, later calls throw `badTransaction`: take a new snapshot (or ``refresh()``) for the rest of the work.
+/// Spans it returns point into the store and cannot outlive it. No call allocates or copies. Belongs to the thread that
+/// uses its reader. LMDB keeps no checksums: check the length of a value before reading it. If a call throws, later
+/// calls throw `badTransaction`: take a new snapshot (or ``refresh()``) for the rest of the work.
 @safe
 package struct Snapshot: ~Copyable, ~Escapable {
     /// The reader's state; the reader is exclusively borrowed for the life of this value.

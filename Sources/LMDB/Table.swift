@@ -2,8 +2,8 @@ internal import CLMDB
 
 /// A table whose keys are `UInt64` numbers, stored and compared in native byte order (`MDB_INTEGERKEY`).
 ///
-/// A handle is a plain value, good for every later transaction of its environment once the transaction that opened it has
-/// committed. After an abort it is void: open it again.
+/// A handle is a plain value, good for every later transaction of its environment once the transaction that opened it
+/// has committed. After an abort it is void: open it again.
 package struct IntegerTable: Sendable {
     let handle: TableHandle
 }

@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// Lets transactions run together, and remapping alone.
 ///
-/// `mdb_env_set_mapsize` moves the map under every open transaction of the process and leaves it to the caller that there are
-/// none. Entering and leaving cost one atomic addition each, once per transaction.
+/// `mdb_env_set_mapsize` moves the map under every open transaction of the process and leaves it to the caller that
+/// there are none. Entering and leaving cost one atomic addition each, once per transaction.
 struct TransactionGate: ~Copyable {
     /// The number of open transactions, plus `closed` while a remap waits or runs.
     private let state = Atomic<UInt>(0)

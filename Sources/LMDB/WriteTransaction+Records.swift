@@ -27,8 +27,8 @@ extension WriteTransaction {
         }
     }
 
-    /// Stores `value` under `key`, over any earlier one. Throws `mapFull`, `badKeySize`, `io`, ... The corresponding C function is
-    /// `mdb_put`.
+    /// Stores `value` under `key`, over any earlier one. Throws `mapFull`, `badKeySize`, `io`, ... The corresponding C
+    /// function is `mdb_put`.
     @available(*, noasync)
     package mutating func put(_ table: IntegerTable, _ key: UInt64, _ value: Span<UInt8>) throws(LMDBError) {
         try owns(table.handle, .put)
@@ -44,8 +44,8 @@ extension WriteTransaction {
         try check(unsafe RawStore.put(pointer, table.handle, key, value, 0), .put)
     }
 
-    /// Stores `value` under `key` unless the key exists; false if it does, and then nothing changes. The corresponding C function
-    /// is `mdb_put` with `MDB_NOOVERWRITE`.
+    /// Stores `value` under `key` unless the key exists; false if it does, and then nothing changes. The corresponding
+    /// C function is `mdb_put` with `MDB_NOOVERWRITE`.
     @available(*, noasync)
     package mutating func insert(_ table: IntegerTable, _ key: UInt64, _ value: Span<UInt8>) throws(LMDBError) -> Bool {
         try owns(table.handle, .insert)
@@ -53,8 +53,8 @@ extension WriteTransaction {
         return try inserted(unsafe RawStore.put(pointer, table.handle, key, value, UInt32(MDB_NOOVERWRITE)))
     }
 
-    /// Stores `value` under `key` unless the key exists; false if it does, and then nothing changes. The corresponding C function
-    /// is `mdb_put` with `MDB_NOOVERWRITE`.
+    /// Stores `value` under `key` unless the key exists; false if it does, and then nothing changes. The corresponding
+    /// C function is `mdb_put` with `MDB_NOOVERWRITE`.
     @available(*, noasync)
     package mutating func insert(
         _ table: BytesTable, _ key: Span<UInt8>, _ value: Span<UInt8>
@@ -106,11 +106,13 @@ extension WriteTransaction {
         return true
     }
 
-    // Every change is preceded by a guarded look at the same key: a damaged page on the way is then an error of this transaction,
-    // where the change itself would meet an assertion that ends the process.
+    // Every change is preceded by a guarded look at the same key: a damaged page on the way is then an error of this
+    // transaction, where the change itself would meet an assertion that ends the process.
 
     @inline(__always)
-    private func finds(_ table: TableHandle, _ key: UInt64, _ operation: LMDBError.Operation) throws(LMDBError) -> Bool {
+    private func finds(
+        _ table: TableHandle, _ key: UInt64, _ operation: LMDBError.Operation
+    ) throws(LMDBError) -> Bool {
         var value = unsafe MDB_val()
         return try found(unsafe RawStore.get(pointer, table, key, &value), operation)
     }

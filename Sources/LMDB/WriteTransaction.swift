@@ -4,9 +4,12 @@ internal import Synchronization
 
 /// The one write transaction of an environment: all of it becomes durable in ``commit()``, or none of it happens.
 ///
-/// It belongs to the thread that began it until it ends. Dropping it aborts. Spans it returns point into the store and live until
-/// the next change or the end, which the compiler enforces. After any error but a plain answer, later calls fail with
-/// `badTransaction`: abort and begin again.
+/// It belongs to the thread that began it until it ends. Dropping it aborts. Spans it returns point into the store and
+/// live until the next change or the end, which the compiler enforces. After any error but a plain answer, abort and
+/// begin again: later calls fail with `badTransaction`.
+///
+/// Damaged pages: reads, table opening and the look that precedes every change answer `corrupted`. A change to a page
+/// that still looks like one of LMDB's while its contents are garbage cannot be caught, and may end the process.
 @safe
 package struct WriteTransaction: ~Copyable {
     /// Keeps the map in place while the transaction lives.
@@ -45,8 +48,8 @@ package struct WriteTransaction: ~Copyable {
     /// Makes every change durable; when it returns, the data and the page that names it are on disk.
     ///
     /// Throws `mapFull`, `diskFull`, `badTransaction` (nothing was written), or `io`, `panic` and others with
-    /// ``LMDBError/isOutcomeUnknown``, after which the environment takes no more writes. The corresponding C function is
-    /// `mdb_txn_commit`.
+    /// ``LMDBError/isOutcomeUnknown``, after which the environment takes no more writes. The corresponding C function
+    /// is `mdb_txn_commit`.
     @available(*, noasync)
     package consuming func commit() throws(LMDBError) {
         isFinished = true
@@ -78,8 +81,8 @@ package struct WriteTransaction: ~Copyable {
 
     /// Opens a table with number keys, creating it unless told not to. The handle is void if this transaction aborts.
     ///
-    /// Throws `incompatibleTable` if it exists with other keys, or is missing and `create` is false; `tablesFull`. The corresponding
-    /// C function is `mdb_dbi_open`.
+    /// Throws `incompatibleTable` if it exists with other keys, or is missing and `create` is false; `tablesFull`. The
+    /// corresponding C function is `mdb_dbi_open`.
     @available(*, noasync)
     package mutating func integerTable(_ name: String, create: Bool = true) throws(LMDBError) -> IntegerTable {
         IntegerTable(handle: try openTable(name, UInt32(MDB_INTEGERKEY), create))
@@ -93,8 +96,11 @@ package struct WriteTransaction: ~Copyable {
 
     private func openTable(_ name: String, _ flags: UInt32, _ create: Bool) throws(LMDBError) -> TableHandle {
         var index: MDB_dbi = 0
-        let creation = create ? UInt32(MDB_CREATE) : 0
-        try check(unsafe mdb_dbi_open(pointer, name, flags | creation, &index), .openTable)
+        var code = unsafe strongroom_open_table(RawStore.guardKey, pointer, name, flags, &index)
+        if code == MDB_NOTFOUND && create {
+            code = unsafe mdb_dbi_open(pointer, name, flags | UInt32(MDB_CREATE), &index)
+        }
+        try check(code, .openTable)
         // LMDB takes the flags of an existing table from its file and ignores ours.
         var stored: UInt32 = 0
         try check(unsafe mdb_dbi_flags(pointer, index, &stored), .openTable)
@@ -111,8 +117,8 @@ package struct WriteTransaction: ~Copyable {
 extension Environment {
     /// Begins the write transaction; waits while another thread has one.
     ///
-    /// Throws `writeStopped`, `panic`, `other`. Beginning a second one on the same thread is a programming error and traps. The
-    /// corresponding C function is `mdb_txn_begin`.
+    /// Throws `writeStopped`, `panic`, `other`. Beginning a second one on the same thread is a programming error and
+    /// traps. The corresponding C function is `mdb_txn_begin`.
     @available(*, noasync)
     package func beginWrite() throws(LMDBError) -> WriteTransaction {
         try WriteTransaction(self)

@@ -6,13 +6,17 @@ import Testing
 @Suite("Full and failing storage")
 struct FullTests {
     /// Inserts blocks of 1 KiB in transactions of 64 until one fails; the number committed and the failure.
-    private func fillUp(_ store: Store, from first: UInt64 = 0, limit: Int = 100_000) -> (committed: Int, error: LMDBError?) {
+    private func fillUp(
+        _ store: Store, from first: UInt64 = 0, limit: Int = 100_000
+    ) -> (committed: Int, error: LMDBError?) {
         var committed = 0
         let block = payload(1, 1000)
         do throws(LMDBError) {
             while committed < limit {
                 var transaction = try store.environment.beginWrite()
-                for offset in 0..<64 { try transaction.put(store.numbers, first + UInt64(committed + offset), block.span) }
+                for offset in 0..<64 {
+                    try transaction.put(store.numbers, first + UInt64(committed + offset), block.span)
+                }
                 try transaction.commit()
                 committed += 64
             }
@@ -40,7 +44,11 @@ struct FullTests {
         var transaction = try store.environment.beginWrite()
         var kinds: [LMDBError.Kind] = []
         for key in 0..<3000 as Range<UInt64> where kinds.count < 2 {
-            do throws(LMDBError) { try transaction.put(store.numbers, 1 << 32 + key, payload(key, 1000).span) } catch { kinds.append(error.kind) }
+            do throws(LMDBError) {
+                try transaction.put(store.numbers, (1 << 32) + key, payload(key, 1000).span)
+            } catch {
+                kinds.append(error.kind)
+            }
         }
         #expect(kinds == [.mapFull, .badTransaction])
         var commitFailure: LMDBError.Kind?
@@ -79,7 +87,9 @@ struct FullTests {
         try store.fill(1000)
         let full = unsafe open("/dev/full", O_WRONLY)
         defer { close(full) }
-        #expect(kind { () throws(LMDBError) in try store.environment.copyCompacted(toFileDescriptor: full) } == .diskFull)
+        #expect(kind { () throws(LMDBError) in
+            try store.environment.copyCompacted(toFileDescriptor: full)
+        } == .diskFull)
         try store.fill(1001)
     }
 
@@ -100,9 +110,13 @@ struct FullTests {
             let descriptor = unsafe open(directory.path + "/data.mdb", O_RDWR)
             for page in 0..<2 { _ = unsafe pwrite(descriptor, bytes, 4, page * 4096 + offset) }
             close(descriptor)
-            #expect(kind { () throws(LMDBError) in _ = try Environment(path: directory.path, mapBytes: 1 << 20) } == expected)
+            #expect(kind { () throws(LMDBError) in
+                _ = try Environment(path: directory.path, mapBytes: 1 << 20)
+            } == expected)
         }
-        #expect(kind { () throws(LMDBError) in _ = try Environment(path: directory.path + "/absent", mapBytes: 1 << 20) } == .other)
+        #expect(kind { () throws(LMDBError) in
+            _ = try Environment(path: directory.path + "/absent", mapBytes: 1 << 20)
+        } == .other)
     }
 }
 

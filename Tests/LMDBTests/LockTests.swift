@@ -10,7 +10,9 @@ struct LockTests {
         let directory = TemporaryDirectory()
         do {
             let lock = try DirectoryLock(directory: directory.path)
-            #expect(kind { () throws(LMDBError) in _ = try DirectoryLock(directory: directory.path) } == .alreadyLocked(pid: getpid()))
+            #expect(kind { () throws(LMDBError) in
+                _ = try DirectoryLock(directory: directory.path)
+            } == .alreadyLocked(pid: getpid()))
             _ = consume lock
         }
         let again = try DirectoryLock(directory: directory.path)

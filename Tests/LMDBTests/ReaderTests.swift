@@ -130,6 +130,15 @@ struct ReaderTests {
         #expect(found && cursor.key == 4000)
     }
 
+    @Test(
+        "no single damaged page ends the process that reads it, and none but garbage one that writes to it",
+        arguments: Damage.allCases)
+    func damageSweep(damage: Damage) async {
+        await #expect(processExitsWith: .success) { [damage = damage as Damage] in
+            try sweepDamage(damage)
+        }
+    }
+
     @Test("a reader killed in its snapshot is stale until cleared; a killed writer leaves no trace")
     func killedProcess() async throws {
         let store = try Store()
@@ -156,6 +165,80 @@ struct ReaderTests {
     }
 }
 
+/// What is done to a page.
+enum Damage: String, CaseIterable, Codable, Sendable {
+    case zeroed, random, ones, copiedFromElsewhere, halfZeroed
+}
+
+/// Damages every page of a small store in turn; each time every record is looked up and walked, and some are
+/// changed, in a process of its own.
+private func sweepDamage(_ damage: Damage) throws {
+    let directory = TemporaryDirectory()
+    do { try Store(mapBytes: 8 << 20, directory: directory).fill(3000) }
+    let path = directory.path + "/data.mdb"
+    let sound = readFile(path)
+    var random = SystemRandomNumberGenerator()
+    // Pages 0 and 1 say which data is current; a damaged one is refused at opening, if it is the current one.
+    let rounds = damage == .random ? 10 : 1
+    for round in 2..<(2 + rounds * (sound.count / 4096 - 2)) {
+        let page = 2 + (round - 2) % (sound.count / 4096 - 2)
+        var bytes = sound
+        for offset in 0..<4096 {
+            let index = page * 4096 + offset
+            switch damage {
+            case .zeroed: bytes[index] = 0
+            case .random: bytes[index] = UInt8.random(in: 0...255, using: &random)
+            case .ones: bytes[index] = 255
+            case .copiedFromElsewhere: bytes[index] = sound[(page == 2 ? 3 : page - 1) * 4096 + offset]
+            case .halfZeroed: bytes[index] = offset < 2048 ? bytes[index] : 0
+            }
+        }
+        writeFile(path, bytes)
+        // The table of tables may be the page: then the store does not open, which is an answer too.
+        guard let store = try? Store(mapBytes: 8 << 20, directory: directory, create: false) else { continue }
+        try exercise(store, writes: damage != .random && damage != .ones)
+    }
+}
+
+private func exercise(_ store: Store, writes: Bool) throws {
+    var reader = try Reader(store.environment)
+    for key in 0..<3000 as Range<UInt64> {
+        _ = failure { () throws(LMDBError) in
+            let snapshot = try reader.snapshot()
+            _ = try snapshot.get(store.numbers, key) == nil
+        }
+    }
+    _ = failure { () throws(LMDBError) in
+        let snapshot = try reader.snapshot()
+        var cursor = try snapshot.cursor(store.numbers)
+        while try cursor.next() { _ = cursor.value.count }
+    }
+    guard writes else { return }
+    for key in stride(from: 0, to: 3000, by: 50) as StrideTo<UInt64> {
+        _ = failure { () throws(LMDBError) in
+            var transaction = try store.environment.beginWrite()
+            if key % 100 == 0 { _ = try transaction.delete(store.numbers, key) }
+            try transaction.put(store.numbers, key, [1, 2, 3].span)
+        }
+    }
+}
+
+private func readFile(_ path: String) -> [UInt8] {
+    let descriptor = unsafe open(path, O_RDONLY)
+    defer { close(descriptor) }
+    var status = stat()
+    _ = unsafe fstat(descriptor, &status)
+    var bytes = [UInt8](repeating: 0, count: status.st_size)
+    _ = unsafe pread(descriptor, &bytes, bytes.count, 0)
+    return bytes
+}
+
+private func writeFile(_ path: String, _ bytes: [UInt8]) {
+    let descriptor = unsafe open(path, O_WRONLY | O_TRUNC)
+    defer { close(descriptor) }
+    _ = unsafe pwrite(descriptor, bytes, bytes.count, 0)
+}
+
 private func dieInTransactions(_ path: String) throws {
     let environment = try Environment(path: path, mapBytes: 64 << 20)
     var reader = try Reader(environment)
@@ -177,7 +260,9 @@ private func damagePages(of path: String, holding pattern: [UInt8]) throws -> In
     var offset = 0
     var damaged = 0
     while unsafe pread(descriptor, &page, 4096, offset) == 4096 {
-        let holds = (0...(4096 - pattern.count)).contains { page[$0] == pattern[0] && page[$0..<($0 + pattern.count)] == pattern[...] }
+        let holds = (0...(4096 - pattern.count)).contains {
+            page[$0] == pattern[0] && page[$0..<($0 + pattern.count)] == pattern[...]
+        }
         if holds {
             damaged += 1
             _ = unsafe pwrite(descriptor, zeros, 4096, offset)

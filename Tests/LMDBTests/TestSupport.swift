@@ -30,12 +30,15 @@ struct Store {
     let numbers: IntegerTable
     let names: BytesTable
 
-    init(mapBytes: Int = 64 << 20, maxReaders: Int = 16, directory: TemporaryDirectory = TemporaryDirectory()) throws {
+    init(
+        mapBytes: Int = 64 << 20, maxReaders: Int = 16, directory: TemporaryDirectory = TemporaryDirectory(),
+        create: Bool = true
+    ) throws {
         self.directory = directory
         environment = try Environment(path: directory.path, mapBytes: mapBytes, maxReaders: maxReaders)
         var transaction = try environment.beginWrite()
-        numbers = try transaction.integerTable("numbers")
-        names = try transaction.bytesTable("names")
+        numbers = try transaction.integerTable("numbers", create: create)
+        names = try transaction.bytesTable("names", create: create)
         try transaction.commit()
     }
 
