@@ -1,3 +1,4 @@
+internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
 internal import OpenSSLTLS
@@ -101,6 +102,10 @@ final class HTTPConnection: ChannelInboundHandler {
             case .stream, .lingering: context.close(promise: nil)
             }
             return
+        }
+        if let error = error as? TLSError {
+            if identity == nil { loop.metrics.handshakeFailures.add(1) }
+            loop.logger.debug("tls_failed", metadata: ["reason": "\(error.label)"])
         }
         context.close(promise: nil)
     }

@@ -35,6 +35,16 @@ package final class Metrics: Sendable {
     let reloads = Counter()
     let reloadFailures = Counter()
 
+    /// Unix seconds of the last whole verify, and what it found; 0 before the first.
+    let verifiedAt = Atomic<UInt64>(0)
+    let verifyFindings = Atomic<UInt64>(0)
+
+    func verifyFinished(findings: UInt64, isComplete: Bool) {
+        guard isComplete else { return }
+        verifyFindings.store(findings, ordering: .relaxed)
+        verifiedAt.store(UInt64(WallClock.seconds), ordering: .relaxed)
+    }
+
     package init() {
         requests = (0..<Call.allCases.count * Self.answers).map { _ in Counter() }
         durations = Call.allCases.map { _ in Histogram() }

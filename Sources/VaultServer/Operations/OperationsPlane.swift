@@ -1,5 +1,6 @@
 internal import NIOHTTP1
 internal import OpenSSLTLS
+internal import Synchronization
 internal import VaultCore
 internal import VaultWire
 
@@ -105,6 +106,12 @@ enum PrometheusText {
         output.add(
             "token_draws_total", .counter, "Tokens looked at to find free ones: against tokens made, how full buckets are.",
             [([:], String(metrics.tokenDraws.current))])
+        output.add(
+            "last_verify_timestamp_seconds", .gauge, "When the store was last verified whole; 0 before.",
+            [([:], String(metrics.verifiedAt.load(ordering: .relaxed)))])
+        output.add(
+            "last_verify_findings", .gauge, "What that verify found.",
+            [([:], String(metrics.verifyFindings.load(ordering: .relaxed)))])
         output.add(
             "bucket_full_total", .counter, "Searches that found no free token.", [([:], String(metrics.fullBuckets.current))])
     }
