@@ -80,8 +80,8 @@ extension VaultWriter {
             return (UInt64(bigEndian: value, at: 0), UInt32(bigEndian: value, at: 8))
         }
         guard let (token, time) = remembered, now < time &+ Self.requestMemory else { return false }
-        // Forgotten meanwhile: the retry is a new request.
-        guard let (header, card) = try openRecord(token, &transaction) else { return false }
+        // Forgotten or expired meanwhile: the retry is a new request.
+        guard let (header, card) = try openRecord(token, &transaction), !header.isExpired(now: now) else { return false }
         guard card.pan == pan, header.format == item.format else {
             item.outcome = .conflict
             return true
