@@ -107,6 +107,9 @@ package struct RecordCipher: ~Copyable {
             tag: zeros.span.extracting(0..<16), into: &blockSpan)
     }
 
+    /// Longest text that is sealed, in bytes; subjects are far shorter.
+    package static let textBytesMax = 1_024
+
     /// Seals bytes that belong to a token (its subject) as `key version (4) | nonce (12) | ciphertext | tag (16)`.
     package mutating func sealText(_ text: borrowing Span<UInt8>, token: UInt64) throws(RecordError) -> [UInt8] {
         do throws(CryptoError) {
@@ -133,8 +136,10 @@ package struct RecordCipher: ~Copyable {
     }
 
     /// Opens what `sealText` made; the caller wipes the result.
+    ///
+    /// A value longer than any that was sealed is refused unread: a damaged page may claim gigabytes, past the end of the file.
     package mutating func openText(_ sealed: borrowing Span<UInt8>, token: UInt64) throws(RecordError) -> [UInt8] {
-        guard sealed.count >= 32 else { throw .damaged }
+        guard 32...32 + Self.textBytesMax ~= sealed.count else { throw .damaged }
         let version = UInt32(bigEndian: sealed, at: 0)
         guard let position = position(of: version) else { throw .keyMissing(version) }
         let end = sealed.count - 16

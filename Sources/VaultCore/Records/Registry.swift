@@ -83,7 +83,7 @@ package struct Registry: Sendable {
             var isInside = try cursor.seek(atOrAfter: prefix.span)
             while isInside, hasPrefix(cursor.key, prefix) {
                 let name = cursor.key.extracting(droppingFirst: prefix.count).copied
-                found.append((String(decoding: name, as: UTF8.self), cursor.value.copied))
+                found.append((String(decoding: name, as: UTF8.self), cursor.value.extracting(first: MetaKey.valueBytesMax + 1).copied))
                 isInside = try cursor.next()
             }
         }

@@ -93,9 +93,12 @@ extension WriteTransaction {
 }
 
 extension WriteTransaction {
-    /// A value of the meta table, copied.
+    /// A value of the meta table, copied; of a size that no value there has, only as much as shows that.
     mutating func meta(_ tables: Tables, _ key: [UInt8]) throws(StoreError) -> [UInt8]? {
-        try lmdb { () throws(LMDBError) in try get(tables.meta, key.span)?.copied }
+        try lmdb { () throws(LMDBError) in
+            guard let value = try get(tables.meta, key.span) else { return nil }
+            return value.extracting(first: MetaKey.valueBytesMax + 1).copied
+        }
     }
 
     mutating func putMeta(_ tables: Tables, _ key: [UInt8], _ value: [UInt8]) throws(StoreError) {

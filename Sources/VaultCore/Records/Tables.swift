@@ -29,6 +29,9 @@ struct Tables: Sendable {
 
 /// Keys of the meta table.
 enum MetaKey {
+    /// Longest value of the table: a damaged page may claim gigabytes, past the end of the file.
+    static let valueBytesMax = 16
+
     /// Schema version, 8 bytes.
     static let schema = [UInt8]("schema")
     /// Vault id, 16 bytes.
