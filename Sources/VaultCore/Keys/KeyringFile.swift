@@ -152,6 +152,10 @@ package enum KeyringFile {
         guard let purpose = KeyPurpose(rawValue: entry[0]), let state = KeyState(rawValue: entry[1]) else {
             throw .damaged
         }
+        // What is documented as zero is: above all the place of a destroyed key.
+        guard isZero(entry.extracting(2..<4)), isZero(entry.extracting(92..<entryBytes)),
+            state != .destroyed || isZero(entry.extracting(32..<92))
+        else { throw .damaged }
         var key = SecretBytes(count: state == .destroyed ? 0 : KeyVersion.byteCount)
         if state != .destroyed {
             let associated = associatedData(entry.extracting(0..<32), vaultID: vaultID)
@@ -168,6 +172,12 @@ package enum KeyringFile {
             purpose: purpose, number: UInt32(bigEndian: entry, at: 4), state: state,
             created: UInt64(bigEndian: entry, at: 8), retired: UInt64(bigEndian: entry, at: 16),
             destroyed: UInt64(bigEndian: entry, at: 24), key: key)
+    }
+
+    private static func isZero(_ bytes: borrowing Span<UInt8>) -> Bool {
+        var all: UInt8 = 0
+        for index in 0..<bytes.count { all |= bytes[index] }
+        return all == 0
     }
 
     private static func associatedData(_ entry: borrowing Span<UInt8>, vaultID: VaultID) -> [UInt8] {
