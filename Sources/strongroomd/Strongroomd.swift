@@ -21,12 +21,13 @@ struct Strongroomd: AsyncParsableCommand {
     func run() async throws {
         let settings: Configuration
         do throws(ConfigurationProblems) {
-            settings = try Configuration.loadChecked(path: config)
+            settings = try Configuration.loadChecked(path: config, further: ServiceChecks.problems)
         } catch {
             complain(error.description)
             throw ExitCode(78)
         }
         if checkConfig {
+            for note in ServiceChecks.notes(settings) { print("\(config): note: \(note)") }
             print("\(config): no problems")
             return
         }

@@ -12,15 +12,16 @@ extension Configuration {
     }
 
     /// Reads the configuration in `path` and checks it against this version and this machine as well: what a start, and
-    /// `--check-config`, need. `isFirstStart` accepts that `root_key.file` is yet to be made. Throws all problems of
-    /// all checks together.
+    /// `--check-config`, need. `isFirstStart` accepts that `root_key.file` is yet to be made; `further` adds checks that
+    /// know more than this folder does. Throws all problems of all checks together.
     package static func loadChecked(
-        path: String, isFirstStart: Bool = false
+        path: String, isFirstStart: Bool = false, further: (Configuration) -> [ConfigurationProblem] = { _ in [] }
     ) throws(ConfigurationProblems) -> Configuration {
         var (configuration, problems) = read(path: path)
         if let configuration {
             problems += configuration.unsupportedProblems()
             problems += configuration.fileProblems(isFirstStart: isFirstStart)
+            problems += further(configuration)
         }
         guard let configuration, problems.isEmpty else { throw ConfigurationProblems(problems) }
         return configuration

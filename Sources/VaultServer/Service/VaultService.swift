@@ -182,7 +182,8 @@ package final class VaultService: Sendable {
         do throws(StartupError) {
             let new: Configuration
             do throws(ConfigurationProblems) {
-                new = try Configuration.loadChecked(path: configuration.source.file)
+                new = try Configuration.loadChecked(
+                    path: configuration.source.file, further: ServiceChecks.problems)
             } catch {
                 throw .configuration(error.description)
             }
