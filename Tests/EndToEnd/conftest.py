@@ -28,5 +28,18 @@ def vault():
         assert made.stop() == 0, made.log[-4000:]
 
 
+@pytest.fixture(autouse=True)
+def daemon_lives(request):
+    """After each test on the shared vault: its daemon must live. One that died is started again for the next test."""
+    yield
+    if "vault" in request.fixturenames:
+        shared = request.getfixturevalue("vault")
+        if not shared.is_running:
+            code, log = shared.process.returncode, shared.log[-4000:]
+            shared.stop()
+            shared.start()
+            pytest.fail(f"the daemon died with {code}:\n{log}")
+
+
 def pytest_sessionfinish():
     strongroom.remove_certificates()

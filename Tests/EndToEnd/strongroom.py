@@ -372,10 +372,12 @@ class Vault:
         assert code == 200, body
         return json.loads(body)
 
-    def resident_bytes(self):
-        """Resident memory of the daemon."""
-        pages = int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+    def memory(self):
+        """Bytes of the daemon's own memory that are resident: heap and stacks, not the pages of the mapped database."""
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("no RssAnon in /proc/PID/status")
 
     def open_files(self):
         """How many descriptors the daemon holds."""
