@@ -24,7 +24,8 @@ final class BulkStream {
     private var splitter = LineSplitter()
     /// Received and not yet worked off; begins with the start of a line or the rest of an overlong one.
     private var input = ByteBuffer()
-    private var hasEnded = false
+    /// The whole request was received.
+    private(set) var hasEnded = false
     private var isAbandoned = false
     private var isHeadWritten = false
     private var slicesUnderWay = 0
@@ -64,6 +65,7 @@ final class BulkStream {
     /// Whether the stream takes no more input now.
     var isPaused: Bool { slicesUnderWay >= Self.slicesMax || isWaitingForQueue || isBlocked }
     private var isBlocked = false
+    private var isAdvancing = false
 
     func received(_ bytes: ByteBuffer, on connection: HTTPConnection) {
         var bytes = bytes
@@ -81,11 +83,6 @@ final class BulkStream {
         advance(connection)
     }
 
-    /// The client will send nothing more, and its request is not whole: there is no answer to finish.
-    func inputClosed(_ connection: HTTPConnection) {
-        if !hasEnded { connection.abort() }
-    }
-
     func abandoned() { isAbandoned = true }
 
     func writabilityChanged(_ connection: HTTPConnection) {
@@ -95,9 +92,15 @@ final class BulkStream {
 
     /// Works off lines while there are any and nothing holds the stream up, then reads on or ends.
     private func advance(_ connection: HTTPConnection) {
+        // A write may report back at once that the channel can take more: the loop below sees that for itself.
+        guard !isAdvancing else { return }
+        isAdvancing = true
         var hasMore = true
         while hasMore && !isPaused && !isAbandoned {
-            guard isStillAllowed(connection) else { return connection.abort() }
+            guard isStillAllowed(connection) else {
+                isAdvancing = false
+                return connection.abort()
+            }
             switch mode {
             case .detokenize(let access, _, let wantsExpiry):
                 hasMore = detokenizeSlice(connection, access, wantsExpiry: wantsExpiry)
@@ -106,6 +109,7 @@ final class BulkStream {
             }
             isBlocked = !connection.isWritable
         }
+        isAdvancing = false
         if isAbandoned { return }
         if hasEnded && !hasMore && slicesUnderWay == 0 && !isWaitingForQueue { return finish(connection) }
         if isPaused || hasEnded {

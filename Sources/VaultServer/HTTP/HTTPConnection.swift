@@ -45,7 +45,9 @@ final class HTTPConnection: ChannelInboundHandler {
     var context: ChannelHandlerContext?
     /// The JSON body of the request under way: PANs live here, and it is wiped.
     var body = WipedArray<UInt8>()
-    var backlog: [HTTPServerRequestPart] = []
+    /// Decoded parts that wait for the request under way.
+    private var backlog = CircularBuffer<HTTPServerRequestPart>()
+    private var isTakingBacklog = false
     /// The client of the certificate under `policy`, asked again when the policy changes.
     var client: Policy.Client?
     var identity: PeerIdentity?
@@ -81,11 +83,7 @@ final class HTTPConnection: ChannelInboundHandler {
         case let event as ChannelEvent where event == .inputClosed:
             // The client will send nothing more. What it sent whole is still answered.
             isInputClosed = true
-            switch state {
-            case .waiting: break
-            case .stream(let stream): stream.inputClosed(self)
-            default: if backlog.isEmpty { context.close(promise: nil) }
-            }
+            settle()
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -119,7 +117,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
-        if !backlog.isEmpty || isBusy {
+        if !backlog.isEmpty || isBusy || isTakingBacklog {
             backlog.append(part)
             pauseReading()
         } else {
@@ -133,15 +131,28 @@ final class HTTPConnection: ChannelInboundHandler {
         return false
     }
 
-    /// Works off what waited while a request was under way.
+    /// Works off what waited while a request was under way. Taking a part may end a request and come back here: the outer
+    /// call then goes on with the rest.
     func takeBacklog() {
-        var taken = 0
-        while taken < backlog.count, !isBusy {
-            take(backlog[taken])
-            taken += 1
+        guard !isTakingBacklog else { return }
+        isTakingBacklog = true
+        while !isBusy, let part = backlog.popFirst() { take(part) }
+        isTakingBacklog = false
+        settle()
+    }
+
+    /// With nothing left to take: reads on, or, where the client will send no more, ends what cannot be completed.
+    private func settle() {
+        guard backlog.isEmpty, !isTakingBacklog else { return }
+        guard isInputClosed else {
+            if !isBusy { resumeReading() }
+            return
         }
-        backlog.removeFirst(taken)
-        if backlog.isEmpty && !isBusy { resumeReading() }
+        switch state {
+        case .waiting, .lingering: break
+        case .stream(let stream): if !stream.hasEnded { abort() }
+        case .idle, .body, .discarding: context?.close(promise: nil)
+        }
     }
 
     private func take(_ part: HTTPServerRequestPart) {
@@ -264,13 +275,7 @@ final class HTTPConnection: ChannelInboundHandler {
     func becomeIdle() {
         state = .idle
         clock.wait(for: loop.settings.idle, reason: .idle)
-        if !backlog.isEmpty { takeBacklog() }
-        guard backlog.isEmpty, case .idle = state else { return }
-        if isInputClosed {
-            context?.close(promise: nil)
-        } else {
-            resumeReading()
-        }
+        takeBacklog()
     }
 
     /// Says that no more will be written, and waits a little for the client to read and close.
