@@ -1,3 +1,4 @@
+internal import LMDB
 internal import Logging
 internal import SecretMemory
 internal import VaultCore
@@ -65,6 +66,8 @@ extension LoopContext {
 
     private func problem(_ error: StoreError) -> ProblemCode {
         if case .damaged = error { return .damagedRecord }
+        // The store is about to be reopened, or every reader slot is taken: later is better than never.
+        if case .lmdb(let cause) = error, cause.kind == .panic || cause.kind == .readersFull { return .busy }
         logger.error("read_failed", metadata: ["reason": "\(error.message)"])
         return .internalError
     }

@@ -17,7 +17,7 @@ package final class VaultHost: Sendable {
     package let files: VaultFiles
     package let keyring: Keyring
     private let lock: DirectoryLock
-    private let mapBytes: Int
+    private let mapBytes: Atomic<Int>
     private let readers: Int
     private let store: Mutex<Store?>
     private let writeStateBox = Atomic<Int>(WriteState.stopped.rawValue)
@@ -25,7 +25,7 @@ package final class VaultHost: Sendable {
     /// Locks the data directory, reads the keyring and opens the database.
     package init(_ configuration: Configuration, root: borrowing RootKey, eventLoops: Int) throws(StartupError) {
         files = VaultFiles(directory: configuration.data.absolute)
-        mapBytes = configuration.store.mapBytes
+        mapBytes = Atomic(configuration.store.mapBytes)
         // One for each event loop, the rest for jobs such as verify.
         readers = eventLoops + 14
         do throws(LMDBError) {
@@ -39,7 +39,9 @@ package final class VaultHost: Sendable {
             throw .keyring(error)
         }
         do throws(StoreError) {
-            store = Mutex(try Store(path: files.database, mapBytes: mapBytes, readers: readers, keyring: keyring))
+            let opened = try Store(
+                path: files.database, mapBytes: configuration.store.mapBytes, readers: readers, keyring: keyring)
+            store = Mutex(opened)
         } catch {
             throw .store(error)
         }
@@ -55,9 +57,22 @@ package final class VaultHost: Sendable {
     /// Lets go of the store, so that it closes when its last reader and writer are gone.
     func releaseStore() { store.withLock { $0 = nil } }
 
+    /// Makes the map larger, while serving; a smaller size is kept for the next start. Waits for a moment without
+    /// transactions: not for event loops or the writer thread.
+    func resize(mapBytes bytes: Int) throws(StoreError) {
+        guard bytes > mapBytes.load(ordering: .relaxed), let store = currentStore else { return }
+        do throws(LMDBError) {
+            try store.environment.resize(mapBytes: bytes)
+        } catch {
+            throw .lmdb(error)
+        }
+        mapBytes.store(bytes, ordering: .relaxed)
+    }
+
     /// Opens the store again after `releaseStore`.
     func reopenStore() throws(StoreError) -> Store {
-        let reopened = try Store(path: files.database, mapBytes: mapBytes, readers: readers, keyring: keyring)
+        let reopened = try Store(
+            path: files.database, mapBytes: mapBytes.load(ordering: .relaxed), readers: readers, keyring: keyring)
         store.withLock { $0 = reopened }
         return reopened
     }

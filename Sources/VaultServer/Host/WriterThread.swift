@@ -51,6 +51,7 @@ package final class WriterThread: @unchecked Sendable {
     private var writerPolicy: Policy?
     private var drawsCounted: (draws: UInt64, full: UInt64) = (0, 0)
     private var lastSweep: UInt32 = 0
+    private var nextResume: UInt64 = 0
 
     init(
         host: VaultHost, policy: PolicyBox, readers: ReaderGate, configuration: Configuration.Store, metrics: Metrics,
@@ -81,7 +82,7 @@ package final class WriterThread: @unchecked Sendable {
 
     private func run() {
         while let jobs = queue.take(max: groupMax, seconds: Self.retrySeconds) {
-            if host.writeState == .stopped { resume() }
+            if host.writeState == .stopped { resumeIfDue() }
             if jobs.isEmpty {
                 if host.writeState == .writing { sweepRequests() }
                 continue
@@ -91,6 +92,8 @@ package final class WriterThread: @unchecked Sendable {
                 continue
             }
             apply(jobs)
+            // Where the environment is beyond use, readers wait for it too.
+            if host.writeState == .stopped, host.currentStore?.environment.isPanicked != false { resumeIfDue() }
         }
         writer = nil
     }
@@ -141,6 +144,14 @@ package final class WriterThread: @unchecked Sendable {
         writer = nil
         host.setWriteState(.stopped)
         logger.error("write_stopped", metadata: ["reason": "\(reason)"])
+    }
+
+    /// Not more often than once in `retrySeconds`, however many requests knock.
+    private func resumeIfDue() {
+        let now = MonotonicClock.now
+        guard now >= nextResume else { return }
+        nextResume = now + UInt64(Self.retrySeconds) * 1_000_000_000
+        resume()
     }
 
     /// Proves the store again: closes it on every thread, opens it (which flushes the file), and writes.

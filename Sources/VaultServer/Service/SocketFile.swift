@@ -6,8 +6,13 @@ enum SocketFile {
     /// Makes the last directory of a socket's path where it is missing.
     static func makeDirectory(of path: String) throws(FileError) {
         let directory = AtomicFile.parent(of: path)
-        if unsafe mkdir(directory, 0o755) != 0, errno != EEXIST {
+        guard unsafe mkdir(directory, 0o755) == 0 else {
+            if errno == EEXIST { return }
             throw FileError(operation: "mkdir", path: directory, code: errno)
+        }
+        // The process's umask would keep clients of other users out.
+        guard unsafe chmod(directory, 0o755) == 0 else {
+            throw FileError(operation: "chmod", path: directory, code: errno)
         }
     }
 

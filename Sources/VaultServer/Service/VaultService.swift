@@ -195,6 +195,7 @@ package final class VaultService: Sendable {
             let registry = try Self.register(new, host, logger: logger)
             let policy = try Self.makePolicy(new, registry)
             let settings = Settings(new, openFilesMax: openFilesMax)
+            try resize(new)
             tls.replace(context)
             policyBox.replace(policy)
             configurationBox.withLock { $0 = new }
@@ -207,6 +208,14 @@ package final class VaultService: Sendable {
             metrics.reloadFailures.add(1)
             logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
             throw error
+        }
+    }
+
+    private func resize(_ configuration: Configuration) throws(StartupError) {
+        do throws(StoreError) {
+            try host.resize(mapBytes: configuration.store.mapBytes)
+        } catch {
+            throw .store(error)
         }
     }
 
