@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 internal import OpenSSLTLS
@@ -10,7 +11,7 @@ extension StrongroomError {
         case let error as TLSError: self.init(tls: error)
         case let error as NIOConnectionError: self = .unreachable(error)
         case let error as IOError:
-            self.init(.connectionLost, isRetryable: true, "\(error)", mayHaveBeenSent: mayHaveBeenSent)
+            self.init(.connectionLost, isRetryable: true, error.text, mayHaveBeenSent: mayHaveBeenSent)
         case ChannelError.connectTimeout:
             self = .unreachable("no connection in time")
         default: self = .connectionLost(mayHaveBeenSent: mayHaveBeenSent)
@@ -38,8 +39,10 @@ extension StrongroomError {
     private static let certificateAlerts: Set<UInt8> = [42, 43, 44, 45, 46, 48, 49, 116]
 
     private static func unreachable(_ error: NIOConnectionError) -> StrongroomError {
-        let reasons = error.connectionErrors.map { "\($0.error)" }
-        return .unreachable(reasons.first ?? "the name of the host cannot be resolved")
+        guard let first = error.connectionErrors.first?.error else {
+            return .unreachable("\(error.host): the name cannot be resolved")
+        }
+        return .unreachable("\(error.host):\(error.port): " + ((first as? IOError)?.text ?? "no connection in time"))
     }
 
     static func unreachable(_ reason: String) -> StrongroomError {
@@ -56,4 +59,9 @@ extension StrongroomError {
     static let deadline = StrongroomError(.deadline, isRetryable: true, "The answer did not come in time.")
     static let cancelled = StrongroomError(.cancelled, "The task was cancelled.")
     static let shutDown = StrongroomError(.shutDown, "The client was shut down.", mayHaveBeenSent: false)
+}
+
+extension IOError {
+    /// What the system says, without the library's own words.
+    var text: String { unsafe String(cString: strerror(errnoCode)) }
 }

@@ -129,7 +129,7 @@ extension StrongroomError {
     fileprivate static func connectFailure(_ error: any Error) -> StrongroomError {
         let known = StrongroomError(error, mayHaveBeenSent: false)
         if known.code == .connectionLost { return .unreachable(known.message) }
-        if let error = error as? IOError { return .unreachable("\(error)") }
+        if let error = error as? IOError { return .unreachable(error.text) }
         return known
     }
 }

@@ -1,0 +1,143 @@
+import Glibc
+import VaultCore
+
+/// Makes the files of a new vault, and touches nothing that is there.
+struct VaultPreparation {
+    private let files: VaultFiles
+    private let rootKeyPath: String
+
+    /// What was made or found, for people.
+    private(set) var made: [String] = []
+    /// The name of the new vault.
+    private(set) var id = ""
+
+    init(directory: String, rootKey: String) {
+        files = VaultFiles(directory: directory)
+        rootKeyPath = rootKey
+    }
+
+    /// The order matters: a keyring is only written when everything else is in place.
+    consuming func perform() throws(Failure) -> VaultPreparation {
+        try refuseExistingKeyring()
+        try refuseForeignData()
+        try makeDirectory(files.directory, "data directory")
+        try claiming { (preparation) throws(Failure) in
+            try preparation.makeDirectory(preparation.files.database, "records")
+            try preparation.makeDirectory(preparation.files.audit, "audit trail")
+            try preparation.makeRootKey()
+            try preparation.makeKeyring()
+            try preparation.giveToOwner()
+        }
+        return self
+    }
+
+    /// Keeps a daemon, or another `init`, away meanwhile.
+    private mutating func claiming(_ body: (inout VaultPreparation) throws(Failure) -> Void) throws(Failure) {
+        guard let lock = try? files.lock() else {
+            throw Failure(.cannotCreate, "\(files.directory): another process uses it, or its lock cannot be made")
+        }
+        try body(&self)
+        _ = consume lock
+    }
+
+    private func refuseExistingKeyring() throws(Failure) {
+        guard Self.exists(files.keyring) else { return }
+        guard Self.exists(rootKeyPath) else {
+            throw Failure(
+                .cannotCreate,
+                "\(files.keyring) exists, but its root key \(rootKeyPath) does not: restore the root key; nothing was changed")
+        }
+        let id = try loadKeyring().vaultID.text
+        throw Failure(.cannotCreate, "\(files.directory) is the vault \(id) already; nothing was changed")
+    }
+
+    private func loadRootKey() throws(Failure) -> RootKey {
+        do throws(RootKeyError) {
+            return try RootKey.load(from: rootKeyPath)
+        } catch {
+            throw Failure(.cannotCreate, "\(error.message); nothing was changed")
+        }
+    }
+
+    private func loadKeyring() throws(Failure) -> Keyring {
+        let root = try loadRootKey()
+        do throws(KeyringError) {
+            return try KeyringFile.load(from: files.keyring, root: root)
+        } catch {
+            throw Failure(.cannotCreate, "\(error.message); nothing was changed")
+        }
+    }
+
+    /// Records without a keyring: their keys are lost or elsewhere, and new keys would bury that.
+    private func refuseForeignData() throws(Failure) {
+        guard Self.exists(files.database + "/data.mdb") else { return }
+        throw Failure(
+            .cannotCreate,
+            "\(files.database) holds records, but \(files.keyring) is missing: restore the keyring; nothing was changed")
+    }
+
+    // MARK: Making
+
+    private mutating func makeDirectory(_ path: String, _ what: String) throws(Failure) {
+        if Self.exists(path) {
+            // Nobody but the daemon has business here.
+            guard unsafe chmod(path, 0o700) == 0 else { throw failure(path) }
+            return note("kept", path, what)
+        }
+        try makeParents(of: path)
+        guard unsafe mkdir(path, 0o700) == 0, unsafe chmod(path, 0o700) == 0 else { throw failure(path) }
+        note("made", path, "\(what), mode 0700")
+    }
+
+    private func makeParents(of path: String) throws(Failure) {
+        let parent = AtomicFile.parent(of: path)
+        if Self.exists(parent) { return }
+        try makeParents(of: parent)
+        guard unsafe mkdir(parent, 0o755) == 0 || errno == EEXIST else { throw failure(parent) }
+    }
+
+    private mutating func makeRootKey() throws(Failure) {
+        if Self.exists(rootKeyPath) { return note("kept", rootKeyPath, "root key") }
+        try makeParents(of: rootKeyPath)
+        do throws(RootKeyError) {
+            try RootKey.create(at: rootKeyPath)
+        } catch {
+            throw Failure(.cannotCreate, error.message)
+        }
+        note("made", rootKeyPath, "root key, \(RootKey.byteCount * 8) bits, mode 0600")
+    }
+
+    private mutating func makeKeyring() throws(Failure) {
+        let root = try loadRootKey()
+        do throws(KeyringError) {
+            let keyring = try Keyring.create(now: UInt64(max(0, time(nil))))
+            try KeyringFile.store(keyring, at: files.keyring, root: root)
+            id = keyring.vaultID.text
+        } catch {
+            throw Failure(.cannotCreate, error.message)
+        }
+        note("made", files.keyring, "keyring: data key 1 and index key 1, wrapped under the root key")
+    }
+
+    /// Root may prepare a directory that a package made for the daemon's user: then all of it becomes that user's.
+    private func giveToOwner() throws(Failure) {
+        guard geteuid() == 0 else { return }
+        var status = stat()
+        guard unsafe stat(files.directory, &status) == 0 else { throw failure(files.directory) }
+        guard status.st_uid != 0 else { return }
+        for path in [files.database, files.audit, files.keyring, rootKeyPath, files.directory + "/strongroom.lock"] {
+            guard unsafe chown(path, status.st_uid, status.st_gid) == 0 else { throw failure(path) }
+        }
+    }
+
+    private mutating func note(_ verb: String, _ path: String, _ what: String) {
+        made.append("\(verb)  \(path)  (\(what))")
+    }
+
+    private func failure(_ path: String) -> Failure { Failure(.cannotCreate, "\(path): \(systemText(errno))") }
+
+    private static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0
+    }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import Glibc
+import SecretMemory
+import VaultServer
+
+/// The vault's command line: flags and wiring; what it does is in `Commands`.
+struct StrongroomCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "strongroom",
+        abstract: "Operates a Strongroom vault, and exchanges cards and tokens with it.",
+        discussion: """
+            Card numbers and tokens are read from standard input, one a line, and never from the command line, where \
+            everybody on the machine could read them. Answers go to standard output in the same order, one line for \
+            each; a line that failed is '!code'.
+
+            Exit codes: 0 all is well, 64 wrong usage, 65 some lines failed, 69 nothing answers, 73 init refuses to \
+            replace something, 74 input or output failed, 75 try again later, 77 denied, 78 wrong configuration.
+            """,
+        version: Strongroom.version,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Operating",
+                subcommands: [
+                    InitCommand.self, StatusCommand.self, ClientsCommand.self, ConfigCommand.self, CertsCommand.self,
+                    VerifyCommand.self,
+                ]),
+            CommandGroup(
+                name: "Cards and tokens",
+                subcommands: [
+                    TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self, FindCommand.self,
+                    FingerprintCommand.self, ForgetCommand.self, IsTokenCommand.self,
+                ]),
+        ])
+}
+
+@main
+enum Main {
+    static func main() async {
+        // A reader that goes away is an error of a write, not a silent death.
+        signal(SIGPIPE, SIG_IGN)
+        do throws(HardeningError) {
+            try ProcessHardening.apply()
+        } catch {
+            Failure(.osError, "this process cannot be protected from core dumps").report()
+            exit(ExitStatus.osError.rawValue)
+        }
+        if CommandLineCards.areThere(CommandLine.arguments) {
+            Failure(.usage, CommandLineCards.message).report()
+            exit(ExitStatus.usage.rawValue)
+        }
+        await StrongroomCommand.main()
+    }
+}
