@@ -171,6 +171,8 @@ class Connection:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
         self._lock = threading.Lock()
         self._ended = False
+        #: Whether the end came with close_notify, so that nothing can have been cut off on the way.
+        self.ended_with_notice = False
         self.reader = AnswerReader(self.receive)
         self._handshake()
 
@@ -210,23 +212,46 @@ class Connection:
                 try:
                     if data := self._tls.read(count):
                         return data
-                    self._ended = True
+                    self._ended = self.ended_with_notice = True
                     break
                 except ssl.SSLWantReadError:
                     pass
                 except ssl.SSLZeroReturnError:
-                    self._ended = True
+                    self._ended = self.ended_with_notice = True
                     break
             try:
                 received = self.socket.recv(65536)
-            except (ConnectionResetError, BrokenPipeError):
-                received = b""
+            except TimeoutError:
+                raise
+            except OSError:
+                received = b""  # A reset is an end too; `ended_with_notice` tells the difference.
             with self._lock:
                 if received:
                     self._incoming.write(received)
                 else:
                     self._ended = True
         return b""
+
+    def more(self, seconds):
+        """Waits for further bytes for `reader`: False when none came in this time, True at bytes or at the end."""
+        if self.socket.fileno() < 0:
+            self._ended = True
+            return True
+        before = self.socket.gettimeout()
+        self.socket.settimeout(seconds)
+        try:
+            self.reader.buffer += self.receive()
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            if self.socket.fileno() >= 0:
+                self.socket.settimeout(before)
+
+    @property
+    def has_ended(self):
+        """Whether the server closed its direction, as far as was read."""
+        return self._ended
 
     def request(self, path, body=b"", *, type="application/json", headers=(), method="POST"):
         """Sends a request with a length and a body of bytes or JSON."""
