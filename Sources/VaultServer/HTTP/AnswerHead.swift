@@ -4,7 +4,7 @@ internal import VaultWire
 /// Heads of answers, written as bytes. Every answer says `Cache-Control: no-store`.
 enum AnswerHead {
     /// A whole problem answer.
-    static func problem(_ problem: ProblemCode, keepsAlive: Bool, to buffer: inout ByteBuffer) {
+    static func problem(_ problem: ProblemCode, keepsAlive: Bool, hasBody: Bool, to buffer: inout ByteBuffer) {
         var body = ByteBuffer()
         body.writeWithOutputRawSpan(minimumWritableBytes: ProblemAnswer.maxBytes) { span in
             ProblemAnswer.append(problem, to: &span)
@@ -13,7 +13,7 @@ enum AnswerHead {
         if problem == .throttled || problem == .busy { buffer.writeStaticString("Retry-After: 1\r\n") }
         if problem == .methodNotAllowed { buffer.writeStaticString("Allow: POST\r\n") }
         length(body.readableBytes, to: &buffer)
-        buffer.writeBuffer(&body)
+        if hasBody { buffer.writeBuffer(&body) }
     }
 
     /// The head of a 200 with a JSON body of known length.

@@ -143,6 +143,7 @@ extension WriteResult {
         case .full: .storageFull
         case .unknown: .outcomeUnknown
         case .stopped, .failed: .writeStopped
+        case .damaged: .damagedRecord
         }
     }
 }

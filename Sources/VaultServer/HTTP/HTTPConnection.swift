@@ -57,6 +57,8 @@ final class HTTPConnection: ChannelInboundHandler {
     var startedAt: UInt64 = 0
     private let born = NIODeadline.now()
     private var isReading = true
+    /// The answer to a HEAD request has no body (RFC 9110 9.3.2); all it can get here is a problem.
+    private var isHeadRequest = false
 
     init(loop: LoopContext, clock: ConnectionClock) {
         self.loop = loop
@@ -183,6 +185,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func begin(_ head: HTTPRequestHead) {
         startedAt = MonotonicClock.now
+        isHeadRequest = head.method == .HEAD
         clock.wait(for: loop.settings.body, reason: .body)
         guard let client = currentClient else {
             return startDiscarding(.unknownClient, .unknown, of: head)
@@ -190,7 +193,6 @@ final class HTTPConnection: ChannelInboundHandler {
         do throws(RequestHead.Refusal) {
             let request = try RequestHead(
                 head, operations: client.operations, bodyBytesMax: loop.settings.bodyBytesMax)
-            if request.expectsContinue { writeContinue() }
             switch request.form {
             case .json:
                 body.reserveCapacity(min(request.contentLength ?? 512, loop.settings.bodyBytesMax))
@@ -198,6 +200,7 @@ final class HTTPConnection: ChannelInboundHandler {
             case .lines:
                 try beginStream(request, client)
             }
+            if request.expectsContinue { writeContinue() }
         } catch {
             if error.closes { return refuse(error.problem, call: .unknown, keepsAlive: false) }
             startDiscarding(error.problem, .unknown, of: head)
@@ -239,6 +242,11 @@ final class HTTPConnection: ChannelInboundHandler {
         if clientPolicy !== loop.policy {
             clientPolicy = loop.policy
             client = identity.flatMap { loop.policy.client(for: $0) }
+            if client == nil, let identity {
+                loop.logger.notice(
+                    "client_unknown",
+                    metadata: ["serial": "\(identity.serial)", "dns": "\(identity.dnsNames)", "uri": "\(identity.uris)"])
+            }
         }
         return client
     }
@@ -248,7 +256,7 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Ends the request with a problem. Nothing of the request is in it.
     func refuse(_ problem: ProblemCode, call: Call, keepsAlive: Bool) {
         var answer = context?.channel.allocator.buffer(capacity: 512) ?? ByteBuffer()
-        AnswerHead.problem(problem, keepsAlive: keepsAlive && !mustClose, to: &answer)
+        AnswerHead.problem(problem, keepsAlive: keepsAlive && !mustClose, hasBody: !isHeadRequest, to: &answer)
         finish(answer, call: call, problem: problem, keepsAlive: keepsAlive)
     }
 

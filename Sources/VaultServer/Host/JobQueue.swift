@@ -1,4 +1,6 @@
 internal import Glibc
+internal import SecretMemory
+internal import VaultCore
 
 /// The bounded queue in front of the writer, and its thread.
 ///
@@ -45,8 +47,9 @@ final class JobQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits for jobs, at most so long, and takes up to `max`; empty after the time, `nil` once closed and drained.
-    func take(max: Int, seconds: Int) -> [WriterThread.Job]? {
+    /// Waits for jobs, at most so long, and takes up to `max` of them, stopping at the one that reaches `itemsMax` items;
+    /// empty after the time, `nil` once closed and drained.
+    func take(max: Int, itemsMax: Int, seconds: Int) -> [WriterThread.Job]? {
         locked {
             turnCount += 1
             var deadline = timespec()
@@ -56,8 +59,14 @@ final class JobQueue: @unchecked Sendable {
                 if unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { return [] }
             }
             if jobs.isEmpty { return nil }
-            let taken = Array(jobs.prefix(max))
-            jobs.removeFirst(taken.count)
+            var count = 0
+            var items = 0
+            while count < min(max, jobs.count), items < itemsMax {
+                items += jobs[count].batch.items.count
+                count += 1
+            }
+            let taken = Array(jobs.prefix(count))
+            jobs.removeFirst(count)
             return taken
         }
     }

@@ -17,6 +17,8 @@ package enum WriteResult: Sendable {
     case stopped
     /// Nothing was written: the store failed before its commit.
     case failed
+    /// Nothing was written: what the batch needs to read is damaged.
+    case damaged
 }
 
 /// The one thread that writes the database. Requests that arrive while it flushes share the next transaction and flush
@@ -32,6 +34,9 @@ package final class WriterThread: @unchecked Sendable {
         let completion: @Sendable (WriteResult) -> Void
     }
 
+    /// Items from which on a group takes no further batch. With the largest batch behind it, and a subject for each card,
+    /// it stays below `Store.encryptionsReserve`.
+    private static let itemsMax = 4096
     /// Seconds between attempts to write again while stopped.
     private static let retrySeconds = 1
 
@@ -81,7 +86,7 @@ package final class WriterThread: @unchecked Sendable {
     func stop() { queue.closeAndJoin() }
 
     private func run() {
-        while let jobs = queue.take(max: groupMax, seconds: Self.retrySeconds) {
+        while let jobs = queue.take(max: groupMax, itemsMax: Self.itemsMax, seconds: Self.retrySeconds) {
             if host.writeState == .stopped { resumeIfDue() }
             if jobs.isEmpty {
                 if host.writeState == .writing { sweepRequests() }
@@ -98,12 +103,12 @@ package final class WriterThread: @unchecked Sendable {
         writer = nil
     }
 
-    /// One transaction for all; where that finds no room, one for each, so that a large batch does not fail small ones.
+    /// One transaction for all; where that finds no room or meets damage, one for each, so that no batch fails another.
     private func apply(_ jobs: [Job]) {
         let started = MonotonicClock.now
         switch attempt(jobs.map(\.batch)) {
         case .done: finish(jobs, .done)
-        case .full where jobs.count > 1:
+        case .full where jobs.count > 1, .damaged where jobs.count > 1:
             for job in jobs {
                 guard host.writeState == .writing, prepareWriter() else {
                     finish([job], .stopped)
@@ -133,6 +138,9 @@ package final class WriterThread: @unchecked Sendable {
             case .unknown(let cause):
                 stopWriting(cause.message)
                 return .unknown
+            case .rejected(let cause) where cause.isDamage:
+                logger.error("damage_met", metadata: ["reason": "\(cause.message)"])
+                return .damaged
             case .rejected(let cause):
                 stopWriting(cause.message)
                 return .failed

@@ -28,12 +28,6 @@ package final class VaultService: Sendable {
 
     package var configuration: Configuration { configurationBox.withLock { $0 } }
 
-    /// The TCP address clients reach, with the real port where the configuration says 0.
-    package var tcpAddress: SocketAddressText? {
-        channels.withLock { $0.first { $0.localAddress?.port != nil && $0.parent == nil } }?.localAddress
-            .map { SocketAddressText("\($0.ipAddress ?? ""):\($0.port ?? 0)") }
-    }
-
     /// Opens the vault and its listeners. Nothing is served before everything is in order.
     package init(
         _ configuration: Configuration, logger: Logger, logLevel: LogLevelBox, openFilesMax: Int
@@ -288,12 +282,6 @@ package final class VaultService: Sendable {
         try? await sideGroup.shutdownGracefully()
         host.releaseStore()
     }
-}
-
-/// An address for people.
-package struct SocketAddressText: Sendable, CustomStringConvertible {
-    package let description: String
-    init(_ text: String) { description = text }
 }
 
 /// What this build is.
