@@ -1,0 +1,75 @@
+internal import StrongroomClient
+
+/// What one connection of a closed loop asks, and whether the answers are right. Each connection has its own.
+protocol Conversation: Sendable {
+    /// The call.
+    var path: StaticString { get }
+    /// Cards in a request.
+    var items: Int { get }
+    /// Writes the next request's body.
+    mutating func ask(_ body: inout SecureBuffer)
+    /// Whether a 200 answers the request asked last.
+    mutating func isRight(_ answer: borrowing Span<UInt8>) -> Bool
+}
+
+/// Reveals cards chosen evenly among all: one a request, or a batch.
+struct Revealing: Conversation {
+    let path: StaticString = "/v1/detokenize"
+    let items: Int
+    /// Token of each card.
+    private let tokens: [UInt64]
+    private var random: SplitMix64
+    private var asked: [Int] = []
+
+    init(_ tokens: [UInt64], items: Int, seed: UInt64) {
+        self.tokens = tokens
+        self.items = items
+        random = SplitMix64(seed: seed)
+        asked.reserveCapacity(items)
+    }
+
+    mutating func ask(_ body: inout SecureBuffer) {
+        asked.removeAll(keepingCapacity: true)
+        for _ in 0..<items { asked.append(Int.random(in: tokens.indices, using: &random)) }
+        body.append(#"{"purpose":""#)
+        body.append(VaultAddress.purpose)
+        body.append(items == 1 ? #"","token":""# : #"","tokens":[""#)
+        for (place, index) in asked.enumerated() {
+            if place > 0 { body.append(#"",""#) }
+            body.appendDecimal(tokens[index])
+        }
+        body.append(items == 1 ? #""}"# : #""]}"#)
+    }
+
+    mutating func isRight(_ answer: borrowing Span<UInt8>) -> Bool {
+        var fields = DigitFields(answer.extracting(0..<answer.count))
+        for index in asked where fields.next("pan") != Deck.number(index) { return false }
+        return fields.next("pan") == nil
+    }
+}
+
+/// Hands in one new card a request and keeps the token, which the scenario checks afterwards.
+struct Tokenizing: Conversation {
+    let path: StaticString = "/v1/tokenize"
+    let items = 1
+    private let newCards: NewCards
+    private var asked = 0
+    /// Cards handed in and the tokens they got.
+    private(set) var tokens: [(index: Int, token: UInt64)] = []
+
+    init(_ newCards: NewCards) { self.newCards = newCards }
+
+    mutating func ask(_ body: inout SecureBuffer) {
+        asked = newCards.take()
+        body.append(#"{"pan":""#)
+        body.appendDecimal(Deck.number(asked))
+        body.append(#""}"#)
+    }
+
+    mutating func isRight(_ answer: borrowing Span<UInt8>) -> Bool {
+        var fields = DigitFields(answer.extracting(0..<answer.count))
+        guard let token = fields.next("token"), token != Deck.number(asked) else { return false }
+        tokens.append((asked, token))
+        return true
+    }
+}
