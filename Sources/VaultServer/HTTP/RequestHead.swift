@@ -30,6 +30,8 @@ struct RequestHead {
 
     init(_ head: HTTPRequestHead, operations allowed: Operations, bodyBytesMax: Int) throws(Refusal) {
         guard head.version == .http1_1 else { throw .malformed }
+        // The decoder takes what follows for a tunnel's bytes.
+        guard head.method != .CONNECT else { throw Refusal(problem: .methodNotAllowed, closes: true) }
         try Self.checkFields(head.headers)
         contentLength = try Self.contentLength(head.headers)
         expectsContinue = try Self.expectsContinue(head.headers)
