@@ -3,7 +3,8 @@ extension StrongroomClient {
     public struct Configuration: Sendable {
         /// Where the vault listens.
         public var endpoint: Endpoint
-        /// The name or address that the vault's certificate must carry. Nil takes the host, or `localhost` for a socket.
+        /// The name or address that the vault's certificate must carry. Nil takes the host, or `localhost` for a
+        /// socket.
         public var serverName: String?
         /// Our certificate and its intermediates, a PEM file.
         public var certificate: String

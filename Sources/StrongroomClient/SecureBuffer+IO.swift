@@ -1,12 +1,13 @@
 internal import SecretMemory
 
 extension SecureBuffer {
-    /// Replaces the contents by what `read` puts into `count` bytes of room, and gives back its result: how many of them it
-    /// wrote, or a number below zero, which empties the buffer.
+    /// Replaces the contents by what `read` puts into `count` bytes of room, and gives back its result: how many of
+    /// them it wrote, or a number below zero, which empties the buffer.
     package mutating func fill(_ count: Int, from read: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+        // Wiped first: `read` may wait for hours.
+        bytes.removeAll()
         bytes.reserveCapacity(count)
         while bytes.count < count { bytes.append(contentsOf: Self.zeros.span.extracting(first: count - bytes.count)) }
-        bytes.truncate(to: count)
         var span = bytes.mutableSpan
         // The memory is lent for the call alone.
         let result = unsafe span.withUnsafeMutableBytes { unsafe read($0) }

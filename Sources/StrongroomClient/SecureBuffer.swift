@@ -1,6 +1,7 @@
 internal import SecretMemory
 
-/// A growable buffer for bytes that carry card numbers: wiped when it grows, when it is emptied and at the end of its life.
+/// A growable buffer for bytes that carry card numbers: wiped when it grows, when it is emptied and at the end of its
+/// life.
 ///
 /// It cannot be copied or printed. One task at a time; sending the whole buffer to another one is fine.
 public struct SecureBuffer: ~Copyable, Sendable {

@@ -8,13 +8,14 @@ internal import OpenSSLTLS
 /// let vault = try StrongroomClient(configuration: configuration)
 /// let answer = try await vault.tokenize(Card(number))
 /// ```
-/// Any thread, any number of calls at a time. Calls are never repeated by themselves: what is tried again is connecting. A
-/// call whose task is cancelled ends its connection. Call `shutDown()` before letting it go.
+/// Any thread, any number of calls at a time. Calls are never repeated by themselves: what is tried again is
+/// connecting. A call whose task is cancelled ends its connection. Call `shutDown()` before letting it go.
 public final class StrongroomClient: Sendable {
     let configuration: Configuration
     let pool: ConnectionPool
 
-    /// Reads the certificates; connects to nothing yet. Throws `badConfiguration` with the file and what is wrong with it.
+    /// Reads the certificates; connects to nothing yet. Throws `badConfiguration` with the file and what is wrong
+    /// with it.
     public init(configuration: Configuration) throws(StrongroomError) {
         self.configuration = configuration
         pool = ConnectionPool(
@@ -30,7 +31,8 @@ public final class StrongroomClient: Sendable {
     static func context(_ configuration: Configuration) throws(StrongroomError) -> TLSContext {
         do throws(TLSConfigurationError) {
             return try TLSContext(
-                clientPair: (configuration.certificate, configuration.key), serverAuthorities: configuration.authorities)
+                clientPair: (configuration.certificate, configuration.key), serverAuthorities: configuration.authorities
+            )
         } catch {
             throw StrongroomError(.badConfiguration, "\(error)", mayHaveBeenSent: false)
         }
@@ -53,7 +55,8 @@ public final class StrongroomClient: Sendable {
     }
 
     private func exchange<Answer: Sendable>(
-        _ request: ByteBuffer, _ decode: @escaping @Sendable (inout MutableSpan<UInt8>) throws(StrongroomError) -> Answer
+        _ request: Parcel,
+        _ decode: @escaping @Sendable (inout MutableSpan<UInt8>) throws(StrongroomError) -> Answer
     ) async throws(StrongroomError) -> Answer {
         let connection = try await pool.lease()
         let deadline = TimeAmount(configuration.requestDeadline)
@@ -92,18 +95,18 @@ extension AnswerHead {
 /// Heads of requests, as bytes.
 enum RequestHead {
     /// A whole JSON request. The buffer has the right size from the start: nothing is left behind by growing.
-    static func json(_ path: StaticString, _ host: String, _ body: borrowing Span<UInt8>) -> ByteBuffer {
+    static func json(_ path: StaticString, _ host: String, _ body: borrowing Span<UInt8>) -> Parcel {
         var buffer = ByteBufferAllocator().buffer(capacity: 160 + host.utf8.count + body.count)
         start(path, host, &buffer)
         buffer.writeStaticString("Content-Type: application/json\r\nContent-Length: ")
         buffer.writeString(String(body.count))
         buffer.writeStaticString("\r\n\r\n")
         buffer.writeSpan(body)
-        return buffer
+        return Parcel(buffer)
     }
 
     /// The head of a bulk request; chunks follow. `fields` are names and checked values.
-    static func lines(_ path: StaticString, _ host: String, _ fields: [(StaticString, String)]) -> ByteBuffer {
+    static func lines(_ path: StaticString, _ host: String, _ fields: [(StaticString, String)]) -> Parcel {
         var buffer = ByteBufferAllocator().buffer(capacity: 512)
         start(path, host, &buffer)
         buffer.writeStaticString("Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n")
@@ -114,7 +117,7 @@ enum RequestHead {
             buffer.writeStaticString("\r\n")
         }
         buffer.writeStaticString("\r\n")
-        return buffer
+        return Parcel(buffer)
     }
 
     private static func start(_ path: StaticString, _ host: String, _ buffer: inout ByteBuffer) {

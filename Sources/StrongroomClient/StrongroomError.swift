@@ -33,7 +33,8 @@ public struct StrongroomError: Error, Sendable, Hashable {
         self.mayHaveBeenSent = mayHaveBeenSent
     }
 
-    /// A failure that the vault named. A code of a newer vault is kept as it is; whether to try again follows its status.
+    /// A failure that the vault named. A code of a newer vault is kept as it is; whether to try again follows its
+    /// status.
     init(code: String, status: Int?, retryAfterSeconds: Int? = nil) {
         let known = ProblemCode.allCases.first { "\($0.code)" == code }
         self.init(

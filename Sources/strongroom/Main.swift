@@ -19,13 +19,13 @@ struct StrongroomCommand: AsyncParsableCommand {
         version: Strongroom.version,
         groupedSubcommands: [
             CommandGroup(
-                name: "Operating",
+                name: "Operator",
                 subcommands: [
                     InitCommand.self, StatusCommand.self, ClientsCommand.self, ConfigCommand.self, CertsCommand.self,
                     VerifyCommand.self,
                 ]),
             CommandGroup(
-                name: "Cards and tokens",
+                name: "Card and token",
                 subcommands: [
                     TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self, FindCommand.self,
                     FingerprintCommand.self, ForgetCommand.self, IsTokenCommand.self,
@@ -36,6 +36,7 @@ struct StrongroomCommand: AsyncParsableCommand {
 @main
 enum Main {
     static func main() async {
+        StandardDescriptors.secure()
         // A reader that goes away is an error of a write, not a silent death.
         signal(SIGPIPE, SIG_IGN)
         do throws(HardeningError) {

@@ -6,7 +6,8 @@ import Testing
 @Suite("Calls")
 struct CallTests {
     private static let tokenized =
-        #"{"token":"9912345678901111","last4":"1111","bin":"41111111","brand":"visa","expiry":"2031-05","reference":"a\"b"}"#
+        #"{"token":"9912345678901111","last4":"1111","bin":"41111111","brand":"visa","#
+        + #""expiry":"2031-05","reference":"a\"b"}"#
 
     @Test("a card goes out with all its fields, and a token comes back")
     func tokenize() async throws {
@@ -27,7 +28,8 @@ struct CallTests {
         #expect(answer.token.text == "9912345678901111")
         #expect(answer.brand == "visa" && answer.reference == "a\"b" && answer.expiry == CardExpiry("2031-05"))
         let expected =
-            #"/v1/tokenize {"format":"cards","pan":"4111111111111111","expiry":"2031-05","subject":"Zoë \"q\" \\ \u0001","#
+            #"/v1/tokenize {"format":"cards","pan":"4111111111111111","expiry":"2031-05","#
+            + #""subject":"Zoë \"q\" \\ \u0001","#
             + #""purposes":["charge","refund"],"ttl":60,"reference":"a\"b","request_id":"r1"}"#
         #expect(seen.withLock { $0 } == expected)
         await client.shutDown()
@@ -61,7 +63,10 @@ struct CallTests {
                 return Canned(body: #"{"pan":"4111111111111111","expiry":"2031-05","newer":{"x":[1,null]}}"#)
             case "/v1/inspect":
                 return Canned(
-                    body: #"{"format":"cards","last4":"1111","bin":"411111","brand":"visa","created":"2026-01-01T00:00:00Z","purposes":["a","b"]}"#)
+                    body:
+                        #"{"format":"cards","last4":"1111","bin":"411111","brand":"visa","#
+                        + #""created":"2026-01-01T00:00:00Z","purposes":["a","b"]}"#
+                )
             case "/v1/find": return Canned(body: #"{"token":"9912345678901111"}"#)
             case "/v1/fingerprint": return Canned(body: #"{"fingerprint":"00ff"}"#)
             case "/v1/forget": return Canned(body: #"{"forgotten":2}"#)

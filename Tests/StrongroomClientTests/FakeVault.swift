@@ -20,7 +20,8 @@ struct Canned: Sendable {
 
 /// A vault's end of the wire with canned answers: real TLS, real sockets, the NIO codec, and nothing of our own server.
 ///
-/// Bulk requests are answered line by line while they arrive: each line reversed, a line beginning with `x` as `!not_found`.
+/// Bulk requests are answered line by line while they arrive: each line reversed, a line beginning with `x` as
+/// `!not_found`.
 final class FakeVault: Sendable {
     typealias Responder = @Sendable (_ path: String, _ body: String) -> Canned
 
@@ -167,7 +168,9 @@ private final class FakeHandler: ChannelInboundHandler {
             let body = #"{"type":"x","title":"no","status":\#(bulkStatus),"code":"denied"}"#
             return write(Canned(status: bulkStatus, body: body, headers: [("Connection", "close")]), context)
         }
-        let headers: HTTPHeaders = ["Transfer-Encoding": "chunked", "Trailer": "Strongroom-Succeeded, Strongroom-Failed"]
+        let headers: HTTPHeaders = [
+            "Transfer-Encoding": "chunked", "Trailer": "Strongroom-Succeeded, Strongroom-Failed",
+        ]
         context.write(wrapOutboundOut(.head(.init(version: .http1_1, status: .ok, headers: headers))), promise: nil)
     }
 

@@ -144,7 +144,11 @@ struct PoolTests {
     func raw() async throws {
         let count = Mutex(0)
         let vault = try await FakeVault.start { _, _ in
-            Canned(body: "\(count.withLock { $0 += 1; return $0 })")
+            let number = count.withLock { count in
+                count += 1
+                return count
+            }
+            return Canned(body: "\(number)")
         }
         let connection = try await RawConnection(vault.configuration())
         let body = Array("{}".utf8)

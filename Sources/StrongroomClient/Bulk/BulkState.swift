@@ -1,8 +1,8 @@
 internal import SecretMemory
 internal import Synchronization
 
-/// What the two sides of a bulk stream and its event loop share. Bounded: so much received and not taken, so much sent and
-/// not yet with the kernel.
+/// What the two sides of a bulk stream and its event loop share. Bounded: so much received and not taken, so much
+/// sent and not yet with the kernel.
 final class BulkState: Sendable {
     /// Bytes received and not taken, from which on nothing more is read.
     static let receivedMax = 512 << 10

@@ -2,8 +2,9 @@ internal import NIOCore
 
 /// A bulk call under way: lines go up while answers come down, one line for each, in order.
 ///
-/// One task sends and finishes, another receives: whoever sends without receiving is held up as soon as half a megabyte of
-/// answers waits. Memory does not depend on the number of lines. A stream that is dropped before its end ends its connection.
+/// One task sends and finishes, another receives: whoever sends without receiving is held up as soon as half a
+/// megabyte of answers waits. Memory does not depend on the number of lines. A stream that is dropped before its end
+/// ends its connection.
 ///
 /// An answer line is a token, a card number, `PAN,YYYY-MM`, or `!code`.
 public final class BulkStream: Sendable {
@@ -29,7 +30,7 @@ public final class BulkStream: Sendable {
         chunk.writeStaticString("\r\n")
         chunk.writeSpan(bytes)
         chunk.writeStaticString("\r\n")
-        try await transmit(chunk, count)
+        try await transmit(Parcel(chunk), count)
     }
 
     /// Ends the upload.
@@ -37,7 +38,7 @@ public final class BulkStream: Sendable {
         state.completeUpload()
         var end = ByteBuffer()
         end.writeStaticString("0\r\n\r\n")
-        try await transmit(end, 0)
+        try await transmit(Parcel(end), 0)
     }
 
     /// Takes the next answers, any number of bytes, in place of what `buffer` held; false at the end of the answer.
@@ -57,7 +58,7 @@ public final class BulkStream: Sendable {
     /// Ends the stream and its connection; both sides throw `cancelled`.
     public func cancel() { connection.close(with: .cancelled) }
 
-    private func transmit(_ bytes: ByteBuffer, _ count: Int) async throws(StrongroomError) {
+    private func transmit(_ bytes: Parcel, _ count: Int) async throws(StrongroomError) {
         try await endingIfCancelled { () throws(StrongroomError) in try await state.reserve(count) }
         connection.sendMore(bytes) { [state] _ in state.sent(count) }
     }
@@ -113,7 +114,9 @@ extension StrongroomClient {
             Exchange(stream: state) { head, body in
                 do throws(StrongroomError) {
                     try head.throwIfProblem(&body)
-                    guard let succeeded = head.succeeded, let failed = head.failed else { throw StrongroomError.badAnswer }
+                    guard let succeeded = head.succeeded, let failed = head.failed else {
+                        throw StrongroomError.badAnswer
+                    }
                     state.finished(BulkSummary(succeeded: succeeded, failed: failed))
                 } catch {
                     state.fail(error)

@@ -1,7 +1,7 @@
 internal import VaultWire
 
-/// The members of one answer object, of whatever call: each call takes from it what it needs. Unknown ones are skipped, so
-/// that a newer vault may say more.
+/// The members of one answer object, of whatever call: each call takes from it what it needs. Unknown ones are
+/// skipped, so that a newer vault may say more.
 struct AnswerFields {
     var error: String?
     var token: Token?

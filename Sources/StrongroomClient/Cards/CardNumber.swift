@@ -2,7 +2,8 @@ internal import SecretMemory
 
 /// The text of a card number, in memory of its own that is wiped when the last reference goes.
 ///
-/// Never printed: interpolation and reflection show nothing of it. Whether the text is a card number is for the vault to say.
+/// Never printed: interpolation and reflection show nothing of it. Whether the text is a card number is for the vault
+/// to say.
 public final class CardNumber: Sendable {
     private let bytes: WipedArray<UInt8>
 

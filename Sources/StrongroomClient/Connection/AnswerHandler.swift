@@ -35,7 +35,7 @@ final class AnswerHandler: ChannelInboundHandler {
     }
 
     /// Sends a request and expects its answer; a connection that has ended fails it at once, as never sent.
-    func send(_ request: ByteBuffer, _ exchange: Exchange) {
+    func send(_ request: Parcel, _ exchange: Exchange) {
         idleTimer?.cancel()
         guard let context, failure == nil, context.channel.isActive else {
             return exchange.fail(.connectionLost(mayHaveBeenSent: false))
@@ -44,7 +44,7 @@ final class AnswerHandler: ChannelInboundHandler {
         if let deadline = exchange.deadline {
             exchange.timer = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) { self.end(with: .deadline) }
         }
-        context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+        write(request, context, promise: nil)
     }
 
     /// Whether a request can be sent; if so the connection does not end for being idle.
@@ -55,9 +55,17 @@ final class AnswerHandler: ChannelInboundHandler {
     }
 
     /// Sends a part of the body of the request sent last.
-    func sendMore(_ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>) {
-        guard let context, failure == nil else { return promise.fail(StrongroomError.connectionLost(mayHaveBeenSent: true)) }
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
+    func sendMore(_ bytes: Parcel, _ promise: EventLoopPromise<Void>) {
+        guard let context, failure == nil else {
+            return promise.fail(StrongroomError.connectionLost(mayHaveBeenSent: true))
+        }
+        write(bytes, context, promise: promise)
+    }
+
+    /// Two calls: during `writeAndFlush` the pipeline holds on to the bytes, and TLS could not wipe them.
+    private func write(_ bytes: Parcel, _ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+        context.write(wrapOutboundOut(bytes.take()), promise: promise)
+        context.flush()
     }
 
     /// Reads on, or not: what a slow consumer of a bulk answer asks for.

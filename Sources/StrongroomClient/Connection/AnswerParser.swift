@@ -17,8 +17,8 @@ package struct AnswerHead: Sendable, Equatable {
 
 /// A strict pull parser for HTTP/1.1 answers, whatever the pieces they arrive in.
 ///
-/// Bodies are never copied: they are ranges of the buffer at hand. Only lines of heads, chunk sizes and trailers are, up to
-/// a limit, and those carry no card data. After a fault the connection is of no further use.
+/// Bodies are never copied: they are ranges of the buffer at hand. Only lines of heads, chunk sizes and trailers are,
+/// up to a limit, and those carry no card data. After a fault the connection is of no further use.
 package struct AnswerParser: Sendable {
     /// What comes next in the stream.
     package enum Event: Equatable {
@@ -34,7 +34,11 @@ package struct AnswerParser: Sendable {
     package struct Fault: Error {}
 
     private enum State {
-        case statusLine, header, fixedBody(Int), chunkSize, chunk(Int), chunkEnd, trailer, end
+        case statusLine, header
+        case fixedBody(Int)
+        case chunkSize
+        case chunk(Int)
+        case chunkEnd, trailer, end
     }
 
     /// Bytes of a head or of all trailers.
@@ -159,7 +163,9 @@ extension AnswerParser {
             return
         }
         if name.elementsEqual("content-length".utf8) {
-            guard head.contentLength == nil, let length = number(value), length <= UInt64(Int32.max) else { throw Fault() }
+            guard head.contentLength == nil, let length = number(value), length <= UInt64(Int32.max) else {
+                throw Fault()
+            }
             head.contentLength = Int(length)
         } else if name.elementsEqual("transfer-encoding".utf8) {
             guard !head.isChunked, lower(value).elementsEqual("chunked".utf8) else { throw Fault() }

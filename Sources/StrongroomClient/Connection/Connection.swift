@@ -48,7 +48,7 @@ final class Connection: Sendable {
             }
         } catch {
             ready.fail(error)
-            throw .connectFailure(error)
+            throw .connectFailure(error, configuration.endpoint)
         }
         do {
             try await ready.futureResult.get()
@@ -58,7 +58,7 @@ final class Connection: Sendable {
             return Connection(channel: channel, handler: handler, ending: ending)
         } catch {
             channel.close(promise: nil)
-            throw .connectFailure(error)
+            throw .connectFailure(error, configuration.endpoint)
         }
     }
 
@@ -73,12 +73,12 @@ final class Connection: Sendable {
     }
 
     /// Sends a request; `exchange` is made on the event loop.
-    func send(_ request: ByteBuffer, _ exchange: @escaping @Sendable () -> Exchange) {
+    func send(_ request: Parcel, _ exchange: @escaping @Sendable () -> Exchange) {
         loop.execute { self.handler.value.send(request, exchange()) }
     }
 
     /// Sends a part of a bulk body; `completion` runs when it went to the kernel or failed.
-    func sendMore(_ bytes: ByteBuffer, _ completion: @escaping @Sendable ((any Error)?) -> Void) {
+    func sendMore(_ bytes: Parcel, _ completion: @escaping @Sendable ((any Error)?) -> Void) {
         let promise = loop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { result in
             if case .failure(let error) = result { completion(error) } else { completion(nil) }
@@ -126,10 +126,10 @@ final class Ending: Sendable {
 
 extension StrongroomError {
     /// What any failure before the first request means: nothing was sent.
-    fileprivate static func connectFailure(_ error: any Error) -> StrongroomError {
+    fileprivate static func connectFailure(
+        _ error: any Error, _ endpoint: StrongroomClient.Endpoint
+    ) -> StrongroomError {
         let known = StrongroomError(error, mayHaveBeenSent: false)
-        if known.code == .connectionLost { return .unreachable(known.message) }
-        if let error = error as? IOError { return .unreachable(error.text) }
-        return known
+        return known.code == .connectionLost ? .unreachable("\(endpoint): \(known.message)") : known
     }
 }

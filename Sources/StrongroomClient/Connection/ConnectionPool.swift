@@ -97,7 +97,8 @@ final class ConnectionPool: Sendable {
         let deadline = group.next().scheduleTask(in: TimeAmount(configuration.waitDeadline)) {
             self.giveUp(
                 id,
-                StrongroomError(.poolExhausted, isRetryable: true, "No connection became free.", mayHaveBeenSent: false))
+                StrongroomError(.poolExhausted, isRetryable: true, "No connection became free.", mayHaveBeenSent: false)
+            )
         }
         defer { deadline.cancel() }
         return await withTaskCancellationHandler {

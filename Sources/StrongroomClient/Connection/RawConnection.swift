@@ -1,20 +1,21 @@
 internal import NIOCore
 internal import NIOPosix
 
-/// One connection without a pool, for load generators and measurements: requests are bytes, pipelined to any depth, and
-/// answers are handed over on the connection's event loop, in order, while they are still in the receive buffer.
+/// One connection without a pool, for load generators and measurements: requests are bytes, pipelined to any depth,
+/// and answers are handed over on the connection's event loop, in order, while they are still in the receive buffer.
 public final class RawConnection: Sendable {
     private let connection: Connection
 
     /// Connects and finishes the TLS handshake.
     public init(_ configuration: StrongroomClient.Configuration) async throws(StrongroomError) {
         connection = try await Connection.connect(
-            configuration, try StrongroomClient.context(configuration), on: MultiThreadedEventLoopGroup.singleton.next())
+            configuration, try StrongroomClient.context(configuration), on: MultiThreadedEventLoopGroup.singleton.next()
+        )
     }
 
     /// A whole JSON request to a path, to be sent as often as needed.
     public static func request(path: StaticString, host: String, body: borrowing Span<UInt8>) -> SecureBuffer {
-        let bytes = RequestHead.json(path, host, body)
+        let bytes = RequestHead.json(path, host, body).take()
         var request = SecureBuffer(capacity: bytes.readableBytes)
         request.append(contentsOf: bytes.readableBytesUInt8Span)
         return request
@@ -27,7 +28,7 @@ public final class RawConnection: Sendable {
     ) {
         var buffer = ByteBufferAllocator().buffer(capacity: request.count)
         buffer.writeSpan(request)
-        connection.send(buffer) {
+        connection.send(Parcel(buffer)) {
             Exchange { head, body in
                 onAnswer(head.status, body.span)
             } failure: { error in

@@ -66,7 +66,9 @@ struct ClientsCommand: AsyncParsableCommand {
 
         private func certificate(_ client: JSONValue) -> String {
             for kind in ["dns", "uri", "spki_sha256"] {
-                if let name = client[kind]?.text { return "\(kind):\(kind == "spki_sha256" ? name.prefix(16) + "…" : name[...])" }
+                if let name = client[kind]?.text {
+                    return "\(kind):\(kind == "spki_sha256" ? name.prefix(16) + "…" : name[...])"
+                }
             }
             return "-"
         }

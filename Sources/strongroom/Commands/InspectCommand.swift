@@ -29,7 +29,8 @@ struct InspectCommand: FailingCommand {
         case .success(let card):
             guard options.json else {
                 let columns: [String?] = [
-                    token.text, card.format, card.brand, card.bin, card.last4, card.expiry.map { "\($0)" }, card.created,
+                    token.text, card.format, card.brand, card.bin, card.last4, card.expiry.map { "\($0)" },
+                    card.created,
                     card.expiresAt, card.purposes?.joined(separator: ","),
                 ]
                 return .text(columns.map { $0 ?? "-" }.joined(separator: "\t"))

@@ -44,7 +44,9 @@ struct StatusReport {
         let isSealed = status["sealed"]?.flag ?? false
         let isWriting = status["write_state"]?.text == "writing"
         let state =
-            isSealed ? Terminal.red("sealed") : isWriting ? Terminal.green("serving") : Terminal.red("reading only, writes are stopped")
+            isSealed
+            ? Terminal.red("sealed")
+            : isWriting ? Terminal.green("serving") : Terminal.red("reading only, writes are stopped")
         lines.append("\(Terminal.bold(text(status["deployment"]))): \(state)")
         lines.append(
             "  strongroom \(text(status["version"])), process \(number(status["pid"])), up "
@@ -53,13 +55,16 @@ struct StatusReport {
         lines.append(
             "  \(Figures.count(number(status["connections"]), "connection")), "
                 + "\(Figures.count(number(status["writer_queue"]))) waiting to be written; since start "
-                + "\(Figures.count(number(status["tokenized"]))) tokenized, \(Figures.count(number(status["revealed"]))) revealed")
+                + "\(Figures.count(number(status["tokenized"]))) tokenized, "
+                + "\(Figures.count(number(status["revealed"]))) revealed"
+        )
     }
 
     private mutating func addKeys(_ status: JSONValue) {
         guard let keys = status["keys"]?.items, !keys.isEmpty else { return }
         section("Keys")
-        var table = Table(["PURPOSE", "VERSION", "STATE", "AGE", "RECORDS", "ENCRYPTIONS"], rightAligned: [1, 3, 4, 5])
+        var table = Table(
+            ["PURPOSE", "VERSION", "STATE", "AGE", "RECORDS", "ENCRYPTIONS"], rightAligned: [1, 3, 4, 5])
         for key in keys {
             let created = number(key["created"])
             table.add([
@@ -76,17 +81,21 @@ struct StatusReport {
         let (used, limit) = (number(store["used_bytes"]), number(store["limit_bytes"]))
         section("Store")
         lines.append(
-            "  \(Figures.count(number(store["tokens"]), "token")), \(Figures.count(number(store["index_entries"]))) in the index, "
+            "  \(Figures.count(number(store["tokens"]), "token")), "
+                + "\(Figures.count(number(store["index_entries"]))) in the index, "
                 + Figures.count(number(store["subjects"]), "subject"))
         var fill = "\(Figures.bytes(used)) of \(Figures.bytes(limit)) (\(Figures.percent(used, of: limit)))"
-        if limit > 0, Double(used) > 0.8 * Double(limit) { fill = Terminal.yellow(fill + ", raise store.map_size soon") }
+        if limit > 0, Double(used) > 0.8 * Double(limit) {
+            fill = Terminal.yellow(fill + ", raise store.map_size soon")
+        }
         lines.append("  \(fill), \(Figures.count(number(store["readers"]), "reader"))")
     }
 
     private mutating func addFormats(_ status: JSONValue) {
         guard let formats = status["formats"]?.items, !formats.isEmpty else { return }
         section("Formats")
-        var table = Table(["NAME", "KEEPS", "LUHN", "REUSE", "TOKENS", "ROOM PER BUCKET (16 DIGITS)"], rightAligned: [4])
+        var table = Table(
+            ["NAME", "KEEPS", "LUHN", "REUSE", "TOKENS", "ROOM PER BUCKET (16 DIGITS)"], rightAligned: [4])
         var notes: [String] = []
         for format in formats {
             let capacity = format["bucket_capacity"]?["16"]?.integer

@@ -30,7 +30,9 @@ struct TokenizeCommand: FailingCommand {
     func perform() async throws(Failure) {
         if subject == nil, ttl == nil, purposes == nil {
             let run = BulkRun(noun: "card", options: options, style: options.json ? .json("token") : .plain)
-            return try await run.perform { (client) throws(StrongroomError) in try await client.bulkTokenize(format: format) }
+            return try await run.perform { (client) throws(StrongroomError) in
+                try await client.bulkTokenize(format: format)
+            }
         }
         let run = BatchRun(noun: "card", options: options, batch: 1_000)
         try await run.perform { (client, lines) throws(StrongroomError) in

@@ -39,7 +39,9 @@ struct ControlSocket: ~Copyable {
     private static func failure(_ path: String, _ code: Int32) -> Failure {
         switch code {
         case EACCES, EPERM:
-            Failure(.denied, "\(path): this user may not operate the vault; the socket's group may (usually strongroom-ops)")
+            Failure(
+                .denied, "\(path): this user may not operate the vault; the socket's group may (usually strongroom-ops)"
+            )
         case ENOENT, ECONNREFUSED:
             Failure(.unavailable, "\(path): no vault is running there (--config or --control says where)")
         default: Failure(.unavailable, "\(path): \(systemText(code))")
@@ -81,7 +83,9 @@ struct ControlSocket: ~Copyable {
         let bytes = Array(text.utf8)
         // The array has `bytes.count` bytes, which fit any socket's buffer.
         let count = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-        guard count == bytes.count else { throw Failure(.unavailable, "the vault does not listen: \(systemText(errno))") }
+        guard count == bytes.count else {
+            throw Failure(.unavailable, "the vault does not listen: \(systemText(errno))")
+        }
     }
 }
 

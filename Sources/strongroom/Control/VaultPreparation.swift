@@ -45,7 +45,9 @@ struct VaultPreparation {
         guard Self.exists(rootKeyPath) else {
             throw Failure(
                 .cannotCreate,
-                "\(files.keyring) exists, but its root key \(rootKeyPath) does not: restore the root key; nothing was changed")
+                "\(files.keyring) exists, but its root key \(rootKeyPath) does not: restore the root key; "
+                    + "nothing was changed"
+            )
         }
         let id = try loadKeyring().vaultID.text
         throw Failure(.cannotCreate, "\(files.directory) is the vault \(id) already; nothing was changed")
@@ -73,7 +75,8 @@ struct VaultPreparation {
         guard Self.exists(files.database + "/data.mdb") else { return }
         throw Failure(
             .cannotCreate,
-            "\(files.database) holds records, but \(files.keyring) is missing: restore the keyring; nothing was changed")
+            "\(files.database) holds records, but \(files.keyring) is missing: restore the keyring; nothing was changed"
+        )
     }
 
     // MARK: Making

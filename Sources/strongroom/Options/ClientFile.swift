@@ -39,12 +39,15 @@ struct ClientFile {
             let file = value.hasPrefix("/") ? value : directory + value
             switch entry.key {
             case "server":
-                server = value.hasPrefix("unix:") && !value.hasPrefix("unix:/") ? "unix:" + directory + value.dropFirst(5) : value
+                server =
+                    value.hasPrefix("unix:") && !value.hasPrefix("unix:/")
+                    ? "unix:" + directory + value.dropFirst(5) : value
             case "server_name": serverName = value
             case "cert": cert = file
             case "key": key = file
             case "cacert": cacert = file
-            default: throw Failure(.configuration, "\(place): unknown key; there are server, server_name, cert, key, cacert")
+            default:
+                throw Failure(.configuration, "\(place): unknown key; there are server, server_name, cert, key, cacert")
             }
         }
     }

@@ -28,7 +28,8 @@ struct VaultOptions: ParsableArguments {
     var client: String?
 
     @Option(
-        help: ArgumentHelp("The daemon's configuration file; only 'listen.unix' or 'listen.tcp' is used.", valueName: "file"))
+        help: ArgumentHelp(
+            "The daemon's configuration file; only 'listen.unix' or 'listen.tcp' is used.", valueName: "file"))
     var config: String?
 
     @Flag(help: "No progress and no summary on standard error.")

@@ -72,7 +72,11 @@ struct BatchRun {
             output.append(after)
         case .failure(let code):
             tally.fail(code)
-            if options.json { output.append(#"{"line":\#(tally.lines),"error":{"code":"\#(code)"}}"#) } else { output.append("!\(code)") }
+            if options.json {
+                output.append(#"{"line":\#(tally.lines),"error":{"code":"\#(code)"}}"#)
+            } else {
+                output.append("!\(code)")
+            }
         case .silent: return tally.succeed()
         }
         output.append(0x0A)
@@ -118,7 +122,9 @@ extension BatchRun {
     }
 
     /// Puts the answers for the lines that were asked about where they belong.
-    static func merge(_ lines: [InputLine], invalid: String, _ answers: [Answer], asked: (InputLine) -> Bool) -> [Answer] {
+    static func merge(_ lines: [InputLine], invalid: String, _ answers: [Answer], asked: (InputLine) -> Bool)
+        -> [Answer]
+    {
         var next = answers.makeIterator()
         return lines.map { line in
             if line.isMalformed { return .failure("malformed") }

@@ -55,7 +55,9 @@ struct BulkAnswers: ~Copyable {
         var text = ""
         for index in bytes.indices.dropFirst() {
             let byte = bytes[index]
-            if byte == UInt8(ascii: "_") || (0x61...0x7A).contains(byte) { text.unicodeScalars.append(Unicode.Scalar(byte)) }
+            if byte == UInt8(ascii: "_") || (0x61...0x7A).contains(byte) {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            }
         }
         return text
     }

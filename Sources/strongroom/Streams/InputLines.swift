@@ -62,7 +62,9 @@ struct InputLines: ~Copyable {
     }
 
     private static func line(_ range: ByteRange, _ bytes: Span<UInt8>) -> InputLine {
-        guard let card = CardLine(range, in: bytes) else { return InputLine(field: nil, expiry: nil, isMalformed: true) }
+        guard let card = CardLine(range, in: bytes) else {
+            return InputLine(field: nil, expiry: nil, isMalformed: true)
+        }
         var expiry: String?
         if let text = card.expiry, text.count > 0 {
             let view = text.view(in: bytes)

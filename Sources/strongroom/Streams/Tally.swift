@@ -22,7 +22,9 @@ struct Tally {
         var text = "\(Figures.count(lines, noun)) in \(Figures.time(seconds))"
         if seconds > 0.01, lines > 1 { text += " (\(Figures.count(Int(Double(lines) / seconds)))/s)" }
         guard failed > 0 else { return text }
-        let reasons = codes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\(Figures.count($0.value)) \($0.key)" }
+        let reasons = codes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
+            "\(Figures.count($0.value)) \($0.key)"
+        }
         return text + ", \(Figures.count(failed)) failed: " + reasons.joined(separator: ", ")
     }
 

@@ -7,8 +7,8 @@ enum CommandLineCards {
         "card numbers and tokens are read from standard input, one a line, never from the command line, where other "
         + "users can see them (and now assume that the number was seen)"
 
-    /// Whether an argument that is no option's value looks like a card number, spaces and hyphens aside. Asked before the
-    /// arguments are parsed, because a parser repeats in its errors what it does not understand.
+    /// Whether an argument that is no option's value looks like a card number, spaces and hyphens aside. Asked before
+    /// the arguments are parsed, because a parser repeats in its errors what it does not understand.
     static func areThere(_ arguments: [String]) -> Bool {
         for (index, argument) in arguments.enumerated().dropFirst() {
             let previous = arguments[index - 1]

@@ -23,7 +23,9 @@ enum Terminal {
         var done = 0
         while done < bytes.count {
             // The array has `bytes.count` bytes.
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done)
+            }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { return }
             done += count
