@@ -76,9 +76,9 @@ struct VerifyCommand: FailingCommand {
                 let count = report[$0.0]?.integer ?? 0
                 return count == 1 && $0.1 == "index entrie" ? "1 index entry" : Figures.count(count, $0.1)
             }
-            let verdict =
-                report["sound"]?.flag == true
-                ? Terminal.green("sound") : Terminal.red(Figures.count(findings, "finding"))
+            let isSound = report["sound"]?.flag == true
+            let found = findings == 0 ? "nothing found so far" : Figures.count(findings, "finding")
+            let verdict = isSound ? Terminal.green("sound") : Terminal.red(found)
             try Terminal.print("\(parts.joined(separator: ", ")): \(verdict)")
         }
         if findings > 0 { throw Failure(.dataError, "") }

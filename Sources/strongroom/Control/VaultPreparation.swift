@@ -73,13 +73,40 @@ struct VaultPreparation {
     /// Records without a keyring: their keys are lost or elsewhere, and new keys would bury that.
     private func refuseForeignData() throws(Failure) {
         guard Self.exists(files.database + "/data.mdb") else { return }
+        if holdsNothing() { return }
         throw Failure(
             .cannotCreate,
             "\(files.database) holds records, but \(files.keyring) is missing: restore the keyring; nothing was changed"
         )
     }
 
+    /// Whether the database is what an `init` that was cut short left behind.
+    private func holdsNothing() -> Bool {
+        do throws(StoreError) {
+            return try Store.isEmpty(path: files.database)
+        } catch {
+            return false
+        }
+    }
+
     // MARK: Making
+
+    private func newKeyring() throws(Failure) -> Keyring {
+        do throws(KeyringError) {
+            return try Keyring.create(now: UInt64(max(0, time(nil))))
+        } catch {
+            throw Failure(.cannotCreate, error.message)
+        }
+    }
+
+    private func makeDatabase(_ keyring: Keyring) throws(Failure) {
+        do throws(StoreError) {
+            try Store.removeEmpty(path: files.database)
+            _ = try Store(path: files.database, mapBytes: Store.mapBytesMin, readers: 2, keyring: keyring)
+        } catch {
+            throw Failure(.cannotCreate, "\(files.database): \(error.message)")
+        }
+    }
 
     private mutating func makeDirectory(_ path: String, _ what: String) throws(Failure) {
         if Self.exists(path) {
@@ -112,13 +139,15 @@ struct VaultPreparation {
 
     private mutating func makeKeyring() throws(Failure) {
         let root = try loadRootKey()
+        let keyring = try newKeyring()
+        // The database first: where there is a keyring, there is a whole database.
+        try makeDatabase(keyring)
         do throws(KeyringError) {
-            let keyring = try Keyring.create(now: UInt64(max(0, time(nil))))
             try KeyringFile.store(keyring, at: files.keyring, root: root)
-            id = keyring.vaultID.text
         } catch {
             throw Failure(.cannotCreate, error.message)
         }
+        id = keyring.vaultID.text
         note("made", files.keyring, "keyring: data key 1 and index key 1, wrapped under the root key")
     }
 
@@ -128,7 +157,10 @@ struct VaultPreparation {
         var status = stat()
         guard unsafe stat(files.directory, &status) == 0 else { throw failure(files.directory) }
         guard status.st_uid != 0 else { return }
-        for path in [files.database, files.audit, files.keyring, rootKeyPath, files.directory + "/strongroom.lock"] {
+        for path in [
+            files.database, files.database + "/data.mdb", files.database + "/lock.mdb", files.audit, files.keyring,
+            rootKeyPath, files.directory + "/strongroom.lock",
+        ] {
             guard unsafe chown(path, status.st_uid, status.st_gid) == 0 else { throw failure(path) }
         }
     }

@@ -30,7 +30,12 @@ struct NoWords: ParsableArguments {
     @Argument(help: .hidden)
     var words: [String] = []
 
+    /// Says nothing of the words themselves.
+    private static let message =
+        "this command takes nothing but options; card numbers and tokens are read from standard input, one a line, "
+        + "never from the command line, where other users can see them"
+
     func validate() throws {
-        guard words.isEmpty else { throw ValidationError(CommandLineCards.message) }
+        guard words.isEmpty else { throw ValidationError(Self.message) }
     }
 }
