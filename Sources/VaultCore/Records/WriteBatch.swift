@@ -66,4 +66,10 @@ package final class WriteBatch: @unchecked Sendable {
     package let access: Access
 
     package init(access: Access) { self.access = access }
+
+    /// Whether it makes nothing.
+    package var onlyForgets: Bool {
+        for index in 0..<items.count where items[index].kind != .forget { return false }
+        return true
+    }
 }

@@ -43,7 +43,7 @@ package final class VaultHost: Sendable {
                 path: files.database, mapBytes: configuration.store.mapBytes, readers: readers, keyring: keyring)
             store = Mutex(opened)
         } catch {
-            throw .store(error)
+            throw .store(error, path: files.database)
         }
     }
 
@@ -69,6 +69,21 @@ package final class VaultHost: Sendable {
         mapBytes.store(bytes, ordering: .relaxed)
     }
 
+    /// Runs a write with a map that is larger by a reserve of a sixty-fourth, at least 1 MiB; `nil` where it cannot be had.
+    func withReserve<R>(_ body: () -> R) -> R? {
+        let limit = mapBytes.load(ordering: .relaxed)
+        guard let environment = currentStore?.environment else { return nil }
+        do throws(LMDBError) {
+            try environment.resize(mapBytes: limit + max(1 << 20, limit / 64))
+        } catch {
+            return nil
+        }
+        let result = body()
+        // Back to the limit, or to what is used by now: pages that the deletion freed serve the next writes.
+        try? environment.resize(mapBytes: limit)
+        return result
+    }
+
     /// Opens the store again after `releaseStore`.
     func reopenStore() throws(StoreError) -> Store {
         let reopened = try Store(
@@ -84,7 +99,7 @@ package enum StartupError: Error, Sendable {
     case dataDirectory(LMDBError, path: String)
     case rootKey(RootKeyError)
     case keyring(KeyringError)
-    case store(StoreError)
+    case store(StoreError, path: String)
     case tls(String)
     case listen(String)
     case hardening(String)
@@ -96,7 +111,7 @@ package enum StartupError: Error, Sendable {
         case .dataDirectory(let error, let path): Self.describe(error, path)
         case .rootKey(let error): error.message
         case .keyring(let error): error.message
-        case .store(let error): error.message
+        case .store(let error, let path): "\(path): \(error.message)"
         }
     }
 
@@ -114,7 +129,7 @@ package enum StartupError: Error, Sendable {
             }
         case .rootKey(let error):
             switch error {
-            case .file(let file): file.isMissing ? 78 : 77
+            case .file(let file): file.isMissing ? 78 : file.code == 13 || file.code == 1 ? 77 : 74
             case .exposed: 77
             case .size: 78
             case .random: 71
@@ -126,7 +141,7 @@ package enum StartupError: Error, Sendable {
             case .file: 74
             case .crypto: 71
             }
-        case .store(let error):
+        case .store(let error, _):
             switch error {
             case .foreignKeyring, .schema, .registryFull: 78
             case .damaged: 65

@@ -69,36 +69,3 @@ struct DataListener: Sendable {
         }
     }
 }
-
-/// Out of descriptors or memory, accepting again at once would only spin: waits a second, and says so once a minute.
-final class AcceptBackoff: ChannelDuplexHandler {
-    typealias InboundIn = any Channel
-    typealias OutboundIn = any Channel
-
-    private let logger: Logger
-    private var until = NIODeadline.uptimeNanoseconds(0)
-    private var logAgain = NIODeadline.uptimeNanoseconds(0)
-    private var isScheduled = false
-
-    init(logger: Logger) { self.logger = logger }
-
-    func read(context: ChannelHandlerContext) {
-        guard NIODeadline.now() < until else { return context.read() }
-        guard !isScheduled else { return }
-        isScheduled = true
-        context.eventLoop.assumeIsolated().scheduleTask(deadline: until) {
-            self.isScheduled = false
-            context.read()
-        }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? IOError else { return context.fireErrorCaught(error) }
-        let now = NIODeadline.now()
-        until = now + .seconds(1)
-        if now >= logAgain {
-            logAgain = now + .minutes(1)
-            logger.error("accept_failed", metadata: ["errno": "\(error.errnoCode)"])
-        }
-    }
-}

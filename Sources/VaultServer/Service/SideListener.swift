@@ -30,6 +30,11 @@ struct SideListener: Sendable {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: service.logger))
+                }
+            }
             .childChannelInitializer { channel in
                 Self.peer(of: channel).flatMapThrowing { user in
                     var limits = NIOHTTPDecoderLimitConfiguration()

@@ -88,7 +88,7 @@ package final class VaultService: Sendable {
     static func register(
         _ configuration: Configuration, _ host: VaultHost, logger: Logger
     ) throws(StartupError) -> Registry {
-        guard let store = host.currentStore else { throw .store(.damaged("the store is closed")) }
+        guard let store = host.currentStore else { throw .store(.damaged("the store is closed"), path: host.files.database) }
         let formats = configuration.formats.map(\.name)
         let purposes = Policy.purposes(of: configuration)
         do throws(StoreError) {
@@ -96,12 +96,12 @@ package final class VaultService: Sendable {
             host.setWriteState(.writing)
             return registry
         } catch {
-            guard error.isFull else { throw .store(error) }
+            guard error.isFull else { throw .store(error, path: host.files.database) }
             logger.error("write_stopped", metadata: ["reason": "\(error.message)"])
             do throws(StoreError) {
                 return try store.registry()
             } catch {
-                throw .store(error)
+                throw .store(error, path: host.files.database)
             }
         }
     }
@@ -209,7 +209,7 @@ package final class VaultService: Sendable {
         do throws(StoreError) {
             try host.resize(mapBytes: configuration.store.mapBytes)
         } catch {
-            throw .store(error)
+            throw .store(error, path: host.files.database)
         }
     }
 
