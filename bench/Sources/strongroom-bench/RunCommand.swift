@@ -62,7 +62,7 @@ struct RunCommand: AsyncParsableCommand {
             let outcome = try await suite.run(cards: cards, only: only)
             let report = Report(
                 machine: Machine(facts: facts), outcome: outcome, store: Store(dataDirectory: data), runs: runs,
-                transport: server.hasPrefix("unix:") ? "a Unix socket" : "TCP on loopback")
+                isUnixSocket: server.hasPrefix("unix:"))
             print(report.text)
             if let results {
                 let path = "\(results)/\(report.fileName)"

@@ -6,13 +6,12 @@ struct Report {
     let outcome: Suite.Outcome
     let store: Store
     let runs: Int
-    /// `TCP on loopback` or `a Unix socket`.
-    let transport: String
+    let isUnixSocket: Bool
 
-    /// `2026-01-31-amd-epyc-2-cores.md`, or with the number of cards where it is not a million.
+    /// `2026-01-31-amd-epyc-2-cores.md`, and what is not as usual: the number of cards, the transport.
     var fileName: String {
         let cards = outcome.cards == 1_000_000 ? "" : "-\(outcome.cards)-cards"
-        return "\(machine.day)-\(machine.slug)\(cards).md"
+        return "\(machine.day)-\(machine.slug)\(cards)\(isUnixSocket ? "-unix" : "").md"
     }
 
     /// For a terminal.
@@ -43,7 +42,7 @@ struct Report {
             # \(Figures.whole(Double(outcome.cards))) cards, \(machine.day)
 
             \(head.joined(separator: "\n"))
-            - Transport: \(transport), TLS 1.3 with client certificates, HTTP/1.1 keep-alive
+            - Transport: \(isUnixSocket ? "a Unix socket" : "TCP on loopback"), TLS 1.3 with client certificates, HTTP/1.1 keep-alive
             - Load generator: strongroom-bench on the same machine, \(runs) runs of each scenario
 
             Median of the runs, with least and most in brackets. Server CPU is user and system time of the daemon, all
