@@ -127,10 +127,14 @@ final class HTTPConnection: ChannelInboundHandler {
         }
     }
 
+    /// Whether the next part has to wait: for the writer, for a stream, or for the client to read the answers it has.
     private var isBusy: Bool {
-        if case .waiting = state { return true }
-        if case .stream(let stream) = state { return stream.isPaused }
-        return false
+        switch state {
+        case .waiting: true
+        case .stream(let stream): stream.isPaused
+        case .idle: !isWritable
+        case .body, .discarding, .lingering: false
+        }
     }
 
     /// Works off what waited while a request was under way. Taking a part may end a request and come back here: the outer
@@ -315,7 +319,11 @@ final class HTTPConnection: ChannelInboundHandler {
         } else {
             clock.stall(for: loop.settings.writeStall)
         }
-        if case .stream(let stream) = state { stream.writabilityChanged(self) }
+        switch state {
+        case .stream(let stream): stream.writabilityChanged(self)
+        case .idle where context.channel.isWritable: takeBacklog()
+        default: break
+        }
         context.fireChannelWritabilityChanged()
     }
 
