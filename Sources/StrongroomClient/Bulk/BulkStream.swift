@@ -69,7 +69,8 @@ public final class BulkStream: Sendable {
     ) async throws(StrongroomError) -> Value {
         let result: Result<Value, StrongroomError> = await withTaskCancellationHandler {
             do throws(StrongroomError) {
-                return .success(try await body())
+                let value = try await body()
+                return .success(value)
             } catch {
                 return .failure(error)
             }

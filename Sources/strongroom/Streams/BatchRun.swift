@@ -89,18 +89,22 @@ struct BatchRun {
 }
 
 extension BatchRun {
-    /// Answers every line by a call of its own, some at a time; `nil` of `ask` is a line that cannot be asked for.
+    /// Answers every line by a call of its own, all of them at a time.
     static func each(
         _ lines: [InputLine], _ ask: @escaping @Sendable (InputLine) async throws(StrongroomError) -> Answer
     ) async throws(StrongroomError) -> [Answer] {
         let results = await withTaskGroup(of: (Int, Result<Answer, StrongroomError>).self) { group in
             for (index, line) in lines.enumerated() {
                 group.addTask {
+                    // In steps: Swift 6.3.1 loses the index of a tuple that is built around an `await` (optimized).
+                    let result: Result<Answer, StrongroomError>
                     do throws(StrongroomError) {
-                        return (index, .success(try await ask(line)))
+                        let answer = try await ask(line)
+                        result = .success(answer)
                     } catch {
-                        return (index, .failure(error))
+                        result = .failure(error)
                     }
+                    return (index, result)
                 }
             }
             var results = [Result<Answer, StrongroomError>?](repeating: nil, count: lines.count)
