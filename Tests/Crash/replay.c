@@ -1,6 +1,6 @@
 // Builds the disk as a power cut could have left it, again and again, and checks what the vault promised.
 //
-//   replay LOG FINAL WORK [--states N] [--seed S] [--only I] [--without data|meta|directories|all]
+//   replay LOG FINAL WORK [--states N] [--seed S] [--only I] [--cuts init] [--without data|meta|directories|all]
 //          [--export DIR --every K]
 //
 // LOG is what recorder.c wrote. FINAL is the store's directory after the run, WORK an empty directory on a fast file
@@ -10,6 +10,7 @@
 //     to it, in order, and the file's size may have grown ahead of its contents;
 //   - of names (created, renamed, removed) whose directory was not flushed any subset.
 // --without ignores flushes of a kind, as a build without them would leave the disk: the controls that must fail.
+// --cuts init cuts only before and right after the first mark of a file, which `init` ends with.
 // --export writes every K-th state out as a directory tree with the tokens it must give, for the daemon itself to open.
 //
 // Marks of the client, as text: "tokens T..." answered; "batch T..." answered, one request; "forgetting T" sent;
@@ -32,7 +33,7 @@ static struct {
     unsigned states, only, every;
     uint64_t seed;
     const char *log, *final, *work, *export;
-    int has_only;
+    int has_only, in_init;
     struct dropped dropped;
 } options = {.states = 5000};
 
@@ -172,12 +173,16 @@ static int by_cut(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/// From when on `init` is acknowledged.
+static size_t first_file_mark(void) { return file_mark_count ? file_marks[0].since : 0; }
+
 static struct choice *choose(size_t *count) {
+    size_t cuts = options.in_init ? first_file_mark() + 1 : event_count + 1;
     struct choice *choices = calloc(options.states, sizeof *choices);
     *count = 0;
     for (unsigned i = 0; i < options.states; i++) {
         if (options.has_only && i != options.only) continue;
-        choices[(*count)++] = (struct choice){i, mix(options.seed ^ mix(i)) % (event_count + 1)};
+        choices[(*count)++] = (struct choice){i, mix(options.seed ^ mix(i)) % cuts};
     }
     qsort(choices, *count, sizeof *choices, by_cut);
     return choices;
@@ -251,9 +256,9 @@ static void check(struct choice choice) {
     totals.unindexed += verdict.unindexed;
     totals.miscounted += verdict.miscounted;
     totals.unreadable += verdict.unreadable != 0;
-    totals.unborn += verdict.unreadable != 0 && verdict.checked == 0;
-    // A store cut off while it was first made holds nothing that could be lost.
-    int is_unborn = verdict.unreadable != 0 && verdict.checked == 0;
+    // A store cut off while `init` makes it holds nothing that could be lost: the operator runs `init` again.
+    int is_unborn = verdict.unreadable != 0 && choice.cut < first_file_mark();
+    totals.unborn += (uint64_t)is_unborn;
     if (!is_unborn) {
         bad |= verdict.lost || verdict.wrong || verdict.undead || verdict.halved || verdict.unindexed
             || verdict.miscounted || verdict.unreadable;
@@ -317,6 +322,7 @@ static void parse(int count, char **words) {
         else if (strcmp(name, "--only") == 0) options.only = (unsigned)strtoul(value, NULL, 10), options.has_only = 1;
         else if (strcmp(name, "--export") == 0) options.export = value;
         else if (strcmp(name, "--every") == 0) options.every = (unsigned)strtoul(value, NULL, 10);
+        else if (strcmp(name, "--cuts") == 0) options.in_init = strcmp(value, "init") == 0;
         else if (strcmp(name, "--without") == 0) {
             int all = strcmp(value, "all") == 0;
             options.dropped.data = all || strcmp(value, "data") == 0;

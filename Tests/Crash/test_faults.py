@@ -68,6 +68,7 @@ class Book:
             for pan in self.never:
                 assert client.find(pan) is None, f"{where}: a card that was refused is on file"
         self.perhaps, self.never = [], []
+        self.vault.check_sound(where)
 
 
 @pytest.fixture(autouse=True)
@@ -225,6 +226,41 @@ def test_a_start_that_meets_a_failing_disk_ends_with_a_reason_and_the_next_one_i
             run_script(book, source, where)
             assert vault.stop() == 0, where
     print(f"{fired} faults at the {state} start, exit codes {codes}")
+    assert fired >= 10
+
+
+INIT_CALLS = {
+    "openat": "error=EIO", "write": "error=ENOSPC", "fsync": "error=EIO", "mkdir": "error=EACCES", "rename": "error=EIO",
+    "link,linkat": "error=EIO",
+}
+
+
+def test_an_init_that_meets_a_failing_disk_says_so_and_can_be_run_again(make_vault, source, tmp_path):
+    """Every open, write, flush, rename and directory of `strongroom init` fails once: it says what failed, the next one
+    either makes the vault or finds it made, and the vault works. Never is there one without its keyring or root key."""
+    fired, codes = 0, {}
+    for call, failure in INIT_CALLS.items():
+        for n in range(1, 100):
+            where = f"init with {call} {failure} when={n}"
+            vault = make_vault(f"{call}-{n}", initialized=False)
+            data, trace = vault.directory / "data", tmp_path / "trace"
+            trace.unlink(missing_ok=True)
+            paths = [vault.directory, data, data / "vault", data / "audit", data / "keyring", data / "keyring.new",
+                     data / "strongroom.lock", vault.directory / "root.key"]
+            done = vault.try_initialize(faults.options(trace, paths, [(call, failure, n)]))
+            assert done.returncode == 0 or 64 <= done.returncode <= 78, f"{where}: {done.returncode} {done.stderr}"
+            if faults.injected(trace) == 0:
+                break
+            fired += 1
+            codes[done.returncode] = codes.get(done.returncode, 0) + 1
+            again = vault.try_initialize()
+            assert again.returncode in (0, 73), f"{where}: {done.stderr}, then {again.returncode} {again.stderr}"
+            assert done.returncode != 0 or again.returncode == 73, f"{where}: a second init replaced the first"
+            book = Book(vault)
+            vault.start()
+            run_script(book, source, where)
+            assert vault.stop() == 0, where
+    print(f"{fired} faults in init, exit codes {codes}")
     assert fired >= 10
 
 

@@ -113,6 +113,7 @@ def test_every_acknowledged_token_survives_kill_9_and_no_card_has_two_tokens(mak
     everything = [(token, pan) for pan, token in token_of.items()]
     wrong = vault.wrong(everything)
     assert not wrong, f"{len(wrong)} of {len(everything)} tokens of all rounds lost or wrong: {wrong[:3]}"
+    vault.check_sound("after the last round")
     assert vault.stop() == 0
     slow = [seconds for seconds in starts if seconds > 1]
     print(

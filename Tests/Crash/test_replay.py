@@ -192,7 +192,7 @@ def test_control_without_flushed_directories_power_cuts_do_lose_the_vault(record
 
 def test_the_daemon_itself_serves_what_a_power_cut_leaves(recording, source, make_vault, tmp_path):
     """Some of those disks (STRONGROOM_REPLAY_OPENED, 20) opened by the daemon: it starts, gives every acknowledged card,
-    knows no forgotten token, and takes new cards."""
+    knows no forgotten token, finds nothing in `verify`, and takes new cards."""
     count, seed = vaults.knob("STRONGROOM_REPLAY_OPENED", 20), source.randrange(1 << 60)
     exported = tmp_path / "exported"
     exported.mkdir()
@@ -211,12 +211,36 @@ def test_the_daemon_itself_serves_what_a_power_cut_leaves(recording, source, mak
     assert opened >= count // 2
 
 
+def test_a_power_cut_in_init_leaves_a_vault_or_none(recording, source, make_vault, tmp_path):
+    """500 disks cut off while `strongroom init` runs: the keyring is whole or absent. On 20 of them `init` is run again:
+    it makes the vault or finds it made, and the vault works."""
+    seed = source.randrange(1 << 60)
+    exported = tmp_path / "exported"
+    exported.mkdir()
+    found = recording.replay("--states", 500, "--seed", seed, "--cuts", "init", "--export", exported, "--every", 25)
+    assert found["bad"] == 0, found["messages"]
+    assert found["keyring_absent"] and found["keyring_whole"] and not found["keyring_bad"]
+    codes = []
+    for directory in sorted(exported.iterdir()):
+        vault = make_vault(directory=directory, initialized=False)
+        where = f"state {directory.name} of seed {seed}"
+        again = vault.try_initialize()
+        assert again.returncode in (0, 73), f"{where}: {again.returncode} {again.stderr}"
+        codes.append(again.returncode)
+        check_opened(vault, [], [], source, seed)
+    print(
+        f"replay seed {seed}: keyring absent {found['keyring_absent']}, whole {found['keyring_whole']}; init run again "
+        f"on {len(codes)} disks: {codes.count(0)} made, {codes.count(73)} were there")
+    assert {0, 73} == set(codes)
+
+
 def check_opened(vault, there, gone, source, seed):
     where = f"state {vault.directory.name} of seed {seed}"
     vault.start()
     wrong = vault.wrong(there)
     assert not wrong, f"{where}: {len(wrong)} of {len(there)} acknowledged tokens lost or wrong: {wrong[:3]}"
     assert all(answer == "!not_found" for answer in vault.detokenize(gone)), f"{where}: a forgotten token lives"
+    vault.check_sound(where)
     pan = vaults.card(source)
     with vault.client() as client:
         token = client.tokenize(pan)

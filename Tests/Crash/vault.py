@@ -69,9 +69,17 @@ def cards(source, count):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback port no one listens on, below the range that clients get theirs from: it must be free again at every
+    restart."""
+    for _ in range(200):
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no free port between 20000 and 32000")
 
 
 class Vault:
@@ -100,19 +108,38 @@ class Vault:
         self.configuration.write_text(CONFIGURATION.format(tcp=self.tcp, operations=self.operations) + extra)
 
     def initialize(self, environment=None):
-        subprocess.run(
-            [BINARIES / "strongroom", "init", "--config", self.configuration], check=True, timeout=30,
-            stdout=subprocess.DEVNULL, env=os.environ | (environment or {}))
+        done = self.try_initialize(environment=environment)
+        assert done.returncode == 0, f"init: exit code {done.returncode}: {done.stderr}"
+
+    def try_initialize(self, prefix=(), environment=None):
+        """`strongroom init`, which may fail: the finished process."""
+        return subprocess.run(
+            [*prefix, BINARIES / "strongroom", "init", "--config", self.configuration], timeout=30, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | (environment or {}))
+
+    def verify(self):
+        """What `strongroom verify` says of the running vault: its findings and whether all is sound."""
+        done = subprocess.run(
+            [BINARIES / "strongroom", "verify", "--json", "--config", self.configuration], timeout=60, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        findings = [line for line in lines if "finding" in line]
+        is_sound = done.returncode == 0 and lines[-1]["report"]["sound"] and not findings
+        return findings or [done.stderr.strip()], is_sound
+
+    def check_sound(self, where=""):
+        findings, is_sound = self.verify()
+        assert is_sound, f"{where}: verify: {len(findings)} findings: {findings[:3]}"
 
     # The daemon's life
 
-    def start(self, prefix=(), environment=None, wait=True):
-        """Starts the daemon and waits until it is ready; gives the seconds that took."""
+    def start(self, prefix=(), environment=None, wait=True, user=None):
+        """Starts the daemon, as another user if one is named, and waits until it is ready; the seconds that took."""
         began = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*prefix, BINARIES / "strongroomd", "--config", self.configuration], stdout=log, stderr=log,
-                env=os.environ | (environment or {}))
+                env=os.environ | (environment or {}), user=user, extra_groups=[] if user else None)
         if wait and not self.wait_ready(20):
             raise AssertionError(f"not ready after 20 s, exit code {self.process.poll()}:\n{self.log_tail()}")
         return time.monotonic() - began
