@@ -1,8 +1,8 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Bytes on their way to the event loop, held once: TLS wipes what it has encrypted only where nobody else holds it, and
-/// a buffer that closures and suspended calls pass along is held by all of them.
+/// Bytes on their way to the event loop, held once: TLS wipes what it has encrypted only where nobody else holds it,
+/// and a buffer that closures and suspended calls pass along is held by all of them.
 final class Parcel: Sendable {
     private let buffer: Mutex<ByteBuffer?>
 
