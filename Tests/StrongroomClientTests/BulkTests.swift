@@ -90,7 +90,7 @@ struct BulkTests {
                 }
             }
         }
-        // Kernel buffers of both sides and our half megabytes; an unbounded client would send gigabytes and never stand still.
+        // Kernel buffers of both sides and our half megabytes; an unbounded client would go on for gigabytes.
         var before = -1
         var now = 0
         while now != before || now == 0, now < 64 << 20 {
