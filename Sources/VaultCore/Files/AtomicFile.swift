@@ -87,6 +87,11 @@ package enum AtomicFile {
         return bytes
     }
 
+    /// The size of a file in bytes.
+    package static func size(of path: String) throws(FileError) -> Int {
+        Int(try Descriptor.open(path, O_RDONLY | O_CLOEXEC).status().st_size)
+    }
+
     /// Makes the directory entry of `path` durable. The corresponding C function is `fsync` on the directory.
     package static func syncDirectory(of path: String) throws(FileError) {
         let directory = try Descriptor.open(parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)

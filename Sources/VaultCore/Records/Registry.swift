@@ -43,12 +43,16 @@ package struct Registry: Sendable {
     ) throws(StoreError) -> Registry {
         var registry = Registry()
         for (name, value) in try entries(&transaction, tables, prefix: MetaKey.formatPrefix) {
-            guard value.count == 2 else { throw .damaged("format registry") }
-            registry.formats[name] = UInt16(bigEndian: value.span, at: 0)
+            guard let id = Self.number(value, key: MetaKey.formatPrefix + Array(name.utf8), bytes: 2), id < formatsMax else {
+                throw .damaged("format registry")
+            }
+            registry.formats[name] = id
         }
         for (name, value) in try entries(&transaction, tables, prefix: MetaKey.purposePrefix) {
-            guard value.count == 1, value[0] < purposesMax else { throw .damaged("purpose registry") }
-            registry.purposes[name] = value[0]
+            guard let bit = Self.number(value, key: MetaKey.purposePrefix + Array(name.utf8), bytes: 1), bit < purposesMax else {
+                throw .damaged("purpose registry")
+            }
+            registry.purposes[name] = UInt8(bit)
         }
         return registry
     }
@@ -63,13 +67,15 @@ package struct Registry: Sendable {
             guard id < Self.formatsMax else { throw .registryFull("formats", Self.formatsMax - 1) }
             var value: [UInt8] = []
             value.append(bigEndian: id)
-            try transaction.putMeta(tables, MetaKey.formatPrefix + Array(name.utf8), value)
+            let key = MetaKey.formatPrefix + Array(name.utf8)
+            try transaction.putMeta(tables, key, try MetaChecksum.appended(to: value, key: key))
             formats[name] = id
         }
         for name in newPurposes where purposes[name] == nil {
             let bit = purposes.values.max().map { $0 + 1 } ?? 0
             guard bit < Self.purposesMax else { throw .registryFull("purposes", Self.purposesMax) }
-            try transaction.putMeta(tables, MetaKey.purposePrefix + Array(name.utf8), [bit])
+            let key = MetaKey.purposePrefix + Array(name.utf8)
+            try transaction.putMeta(tables, key, try MetaChecksum.appended(to: [bit], key: key))
             purposes[name] = bit
         }
     }
@@ -88,6 +94,12 @@ package struct Registry: Sendable {
             }
         }
         return found
+    }
+
+    /// The number of a name, as stored; `nil` where it is not as it was written.
+    static func number(_ stored: [UInt8], key: [UInt8], bytes: Int) -> UInt16? {
+        guard let value = MetaChecksum.checked(stored, key: key, valueBytes: bytes) else { return nil }
+        return value.reduce(0) { $0 << 8 | UInt16($1) }
     }
 
     private static func hasPrefix(_ key: borrowing Span<UInt8>, _ prefix: [UInt8]) -> Bool {

@@ -16,15 +16,26 @@ package final class Store: Sendable {
     /// Refuses a database of another vault, another schema, or on a network file system. Writes only where the database
     /// is new, so an old one opens on a full disk. The directory must be locked by the caller.
     package init(path: String, mapBytes: Int, readers: Int, keyring: Keyring) throws(StoreError) {
-        environment = try lmdb { () throws(LMDBError) in
+        let bytesBefore = try Self.fileBytes(path + "/data.mdb")
+        let environment = try lmdb { () throws(LMDBError) in
             let environment = try Environment(
                 path: path, mapBytes: mapBytes, maxReaders: readers, maxTables: Tables.count, mode: 0o600)
             _ = try environment.clearStaleReaders()
             return environment
         }
+        // Only the very first transaction makes anything. A damaged page can make LMDB say that a table is not there, and a
+        // vault must not be begun anew over its own cards.
+        let info = try lmdb { () throws(LMDBError) in try environment.info }
+        let isNew = info.lastTransaction == 0 && bytesBefore <= 2 * info.pageBytes
         var transaction = try environment.begin()
-        tables = try lmdb { () throws(LMDBError) in try Tables(&transaction) }
-        try Self.checkOwner(&transaction, tables, keyring: keyring)
+        do throws(LMDBError) {
+            tables = try Tables(&transaction, create: isNew)
+        } catch {
+            if error.kind == .incompatibleTable { throw .damaged("its tables") }
+            throw .lmdb(error)
+        }
+        self.environment = environment
+        try Self.checkOwner(&transaction, tables, keyring: keyring, isNew: isNew)
         try transaction.end()
     }
 
@@ -49,18 +60,28 @@ package final class Store: Sendable {
         return try Registry.load(&transaction, tables)
     }
 
+    /// The size of a file; 0 where there is none.
+    private static func fileBytes(_ path: String) throws(StoreError) -> Int {
+        do throws(FileError) {
+            return try AtomicFile.size(of: path)
+        } catch {
+            if error.isMissing { return 0 }
+            throw .file(error)
+        }
+    }
+
     private static func checkOwner(
-        _ transaction: inout WriteTransaction, _ tables: Tables, keyring: Keyring
+        _ transaction: inout WriteTransaction, _ tables: Tables, keyring: Keyring, isNew: Bool
     ) throws(StoreError) {
         var vault: [UInt8] = []
         vault.append(bigEndian: keyring.vaultID.high)
         vault.append(bigEndian: keyring.vaultID.low)
-        guard let found = try transaction.meta(tables, MetaKey.schema) else {
+        if isNew {
             try transaction.putCounter(tables, MetaKey.schema, schema)
             try transaction.putMeta(tables, MetaKey.vault, vault)
             return
         }
-        guard found.count == 8 else { throw .damaged("schema version") }
+        guard let found = try transaction.meta(tables, MetaKey.schema), found.count == 8 else { throw .damaged("schema version") }
         let version = UInt64(bigEndian: found.span, at: 0)
         guard version == schema else { throw .schema(version) }
         guard let owner = try transaction.meta(tables, MetaKey.vault), owner.count == 16 else {

@@ -18,12 +18,12 @@ struct Tables: Sendable {
 
     static let count = 5
 
-    init(_ transaction: inout WriteTransaction) throws(LMDBError) {
-        tokens = try transaction.integerTable("tokens")
-        index = try transaction.bytesTable("index")
-        subjects = try transaction.integerTable("subjects")
-        requests = try transaction.bytesTable("requests")
-        meta = try transaction.bytesTable("meta")
+    init(_ transaction: inout WriteTransaction, create: Bool) throws(LMDBError) {
+        tokens = try transaction.integerTable("tokens", create: create)
+        index = try transaction.bytesTable("index", create: create)
+        subjects = try transaction.integerTable("subjects", create: create)
+        requests = try transaction.bytesTable("requests", create: create)
+        meta = try transaction.bytesTable("meta", create: create)
     }
 }
 
@@ -45,11 +45,11 @@ enum MetaKey {
     static func encryptions(_ version: UInt32) -> [UInt8] { numbered("encryptions/data/", version) }
     /// Tokens of a format now, 8 bytes.
     static func formatTokens(_ id: UInt16) -> [UInt8] { numbered("tokens/format/", UInt32(id)) }
-    /// Id of a format, 2 bytes; the name follows the prefix.
+    /// Id of a format, 2 bytes and a checksum; the name follows the prefix.
     static let formatPrefix = [UInt8]("format/")
-    /// Bit of a purpose, 1 byte; the name follows the prefix.
+    /// Bit of a purpose, 1 byte and a checksum; the name follows the prefix.
     static let purposePrefix = [UInt8]("purpose/")
-    /// Mask of a purpose set, 8 bytes; the set id (2 bytes) follows the prefix.
+    /// Mask of a purpose set, 8 bytes and a checksum; the set id (2 bytes) follows the prefix.
     static let purposeSetPrefix = [UInt8]("purposes/")
 
     /// Key of a purpose set's mask.

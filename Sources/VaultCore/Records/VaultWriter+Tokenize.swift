@@ -190,13 +190,17 @@ extension VaultWriter {
         var next: UInt16 = 1
         // Few exist: they are found by walking them once per daemon and set.
         while let value = try transaction.meta(tables, MetaKey.purposeSet(next)) {
-            guard value.count == 8, next < UInt16.max else { throw .damaged("purpose sets") }
-            let known = UInt64(bigEndian: value.span, at: 0)
+            guard let known = PurposeSets.mask(value.span, key: MetaKey.purposeSet(next)), next < UInt16.max else {
+                throw .damaged("purpose sets")
+            }
             purposeSets[known] = next
             if known == mask { return next }
             next += 1
         }
-        try transaction.putCounter(tables, MetaKey.purposeSet(next), mask)
+        var value: [UInt8] = []
+        value.append(bigEndian: mask)
+        let key = MetaKey.purposeSet(next)
+        try transaction.putMeta(tables, key, try MetaChecksum.appended(to: value, key: key))
         purposeSets[mask] = next
         return next
     }

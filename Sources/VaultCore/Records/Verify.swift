@@ -57,7 +57,10 @@ package struct Verifier: ~Copyable {
     ) -> Bool {
         var start = VerifyKey.first
         var stumbles = 0
+        // Stumbles in a row with no entry between them: each then steps twice as far.
+        var barren: UInt64 = 0
         while true {
+            let seen = checker.seen(table)
             switch checker.slice(of: table, from: start, &reader) {
             case .end:
                 return progress(checker.progress(table))
@@ -66,7 +69,9 @@ package struct Verifier: ~Copyable {
             case .broken(let last):
                 checker.note(.unreadable, table)
                 stumbles += 1
-                guard stumbles <= VerifyChecker.stumblesMax, let next = checker.stepOver(table, from: last, &reader)
+                barren = checker.seen(table) == seen ? barren + 1 : 0
+                guard stumbles <= VerifyChecker.stumblesMax, barren < 64,
+                    let next = checker.stepOver(table, from: last, atLeast: (1 << barren) - 1, &reader)
                 else { return progress(checker.progress(table)) }
                 start = next
             }

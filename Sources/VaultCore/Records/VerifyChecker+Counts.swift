@@ -149,8 +149,6 @@ private struct VerifyMeta {
         let formatTokensPrefix = MetaKey.prefix(of: MetaKey.formatTokens(0))
         var formatIDs = Tally()
         var purposeBits = Tally()
-        var knownPurposes: UInt64 = 0
-        var setPurposes: UInt64 = 0
         var count: UInt64 = 0
         var cursor = try snapshot.cursor(tables.meta)
         var isInside = try cursor.first()
@@ -167,25 +165,21 @@ private struct VerifyMeta {
             } else if cursor.key.hasPrefix(encryptionsPrefix) {
                 isKnown = cursor.key.count == encryptionsPrefix.count + 4 && size == 8
             } else if cursor.key.hasPrefix(MetaKey.formatPrefix) {
-                isKnown = size == 2 && UInt16(bigEndian: cursor.value, at: 0) < Registry.formatsMax
-                if isKnown { formatIDs.add(UInt32(UInt16(bigEndian: cursor.value, at: 0))) }
+                isKnown = formatIDs.take(name: cursor.key, number: cursor.value, bytes: 2, below: Registry.formatsMax)
             } else if cursor.key.hasPrefix(MetaKey.purposePrefix) {
-                isKnown = size == 1 && cursor.value[0] < Registry.purposesMax
-                if isKnown {
-                    purposeBits.add(UInt32(cursor.value[0]))
-                    knownPurposes |= 1 << UInt64(cursor.value[0])
-                }
+                isKnown = purposeBits.take(name: cursor.key, number: cursor.value, bytes: 1, below: Registry.purposesMax)
             } else if cursor.key.hasPrefix(MetaKey.purposeSetPrefix) {
-                isKnown = cursor.key.count == MetaKey.purposeSetPrefix.count + 2 && size == 8
-                if isKnown { setPurposes |= UInt64(bigEndian: cursor.value, at: 0) }
+                isKnown =
+                    cursor.key.count == MetaKey.purposeSetPrefix.count + 2
+                    && PurposeSets.mask(cursor.value, key: cursor.key.copied) != nil
             } else {
                 isKnown = (cursor.key.isEqual(MetaKey.schema) && size == 8) || (cursor.key.isEqual(MetaKey.vault) && size == 16)
             }
             if !isKnown { findings.append(VerifyFinding(kind: .layoutInvalid, table: .meta, position: count)) }
             isInside = try cursor.next()
         }
-        // One number for two names, or a set of purposes that no one ever named.
-        if formatIDs.hasRepeats || purposeBits.hasRepeats || setPurposes & ~knownPurposes != 0 {
+        // One number for two names.
+        if formatIDs.hasRepeats || purposeBits.hasRepeats {
             findings.append(VerifyFinding(kind: .layoutInvalid, table: .meta, position: count, subject: "registry"))
         }
         let stored = UInt64(max(0, try snapshot.statistics(tables.meta).entries))
@@ -223,6 +217,15 @@ private struct Tally {
     mutating func take(_ key: borrowing Span<UInt8>, _ prefix: Int, _ value: borrowing Span<UInt8>) -> Bool {
         guard key.count == prefix + 4, value.count == 8 else { return false }
         add(UInt32(bigEndian: key, at: prefix), UInt64(bigEndian: value, at: 0))
+        return true
+    }
+
+    /// Takes the number of a name in a registry; false where it is not as it was written.
+    mutating func take(name key: borrowing Span<UInt8>, number: borrowing Span<UInt8>, bytes: Int, below limit: Int) -> Bool {
+        guard key.count <= Environment.keyBytesMax, number.count == bytes + MetaChecksum.byteCount,
+            let value = Registry.number(number.copied, key: key.copied, bytes: bytes), value < limit
+        else { return false }
+        add(UInt32(value))
         return true
     }
 

@@ -5,9 +5,11 @@ extension VerifyChecker {
     ///
     /// Searches for keys farther and farther on until one answers, then halves its way back to the first that does: about a
     /// hundred searches, each on a fresh snapshot if the one before failed.
-    mutating func stepOver(_ table: VerifyTable, from key: VerifyKey, _ reader: inout Reader) -> VerifyKey? {
-        guard key.leading < .max else { return nil }
-        var failing = key.leading
+    mutating func stepOver(
+        _ table: VerifyTable, from key: VerifyKey, atLeast skipped: UInt64, _ reader: inout Reader
+    ) -> VerifyKey? {
+        var (failing, isPastEnd) = key.leading.addingReportingOverflow(skipped)
+        if isPastEnd || failing == .max { return nil }
         var distance: UInt64 = 1
         var reached: UInt64?
         while reached == nil {
@@ -67,6 +69,7 @@ extension VerifyChecker {
         let key = VerifyKey(leading: leading).bytes
         var cursor = try snapshot.cursor(table)
         guard try cursor.seek(atOrAfter: key.span) else { return nil }
-        return cursor.key.count >= 8 ? UInt64(bigEndian: cursor.key, at: 0) : leading
+        // A key too short for any that is written is as bad as one below: 0 is below all.
+        return cursor.key.count >= 8 ? UInt64(bigEndian: cursor.key, at: 0) : 0
     }
 }

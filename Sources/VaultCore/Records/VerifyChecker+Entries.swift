@@ -184,9 +184,9 @@ extension VerifyChecker {
         var cursor = try snapshot.cursor(tables.meta)
         var isInside = try cursor.seek(atOrAfter: prefix.span)
         while isInside, cursor.key.hasPrefix(prefix) {
-            if cursor.value.count == 2 {
-                let id = UInt16(bigEndian: cursor.value, at: 0)
-                if id < Registry.formatsMax { formats |= 1 << UInt64(id) }
+            let value = cursor.value.extracting(first: MetaKey.valueBytesMax + 1).copied
+            if let id = Registry.number(value, key: cursor.key.copied, bytes: 2), id < Registry.formatsMax {
+                formats |= 1 << UInt64(id)
             }
             isInside = try cursor.next()
         }

@@ -5,7 +5,7 @@ internal import SecretMemory
 /// The contexts and the report of one check; its methods are the slices of the walks.
 struct VerifyChecker: ~Copyable {
     /// Most damaged places stepped over in one table: each costs about a hundred searches.
-    static let stumblesMax = 100_000
+    static let stumblesMax = 10_000
 
     var cipher: RecordCipher
     let indexes: [BlindIndexContext]
@@ -46,7 +46,7 @@ struct VerifyChecker: ~Copyable {
         report.add(VerifyFinding(kind: kind, table: table, token: token, position: seen(table)))
     }
 
-    private func seen(_ table: VerifyTable) -> UInt64 {
+    func seen(_ table: VerifyTable) -> UInt64 {
         switch table {
         case .tokens: report.records
         case .index: report.indexEntries
