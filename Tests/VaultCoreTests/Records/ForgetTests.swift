@@ -1,5 +1,4 @@
 import LMDB
-import SecretMemory
 import Testing
 
 @testable import VaultCore
@@ -63,10 +62,7 @@ struct ForgetTests {
         try vault.apply([first])
         let token = first.all[0].token
         let forget = WriteBatch(access: Access(formats: .max))
-        var item = WriteItem()
-        item.kind = .forget
-        item.token = token
-        forget.items.append(item)
+        forget.append(forget: token)
         let again = WriteBatch(access: Access(formats: .max))
         again.append(Order(pan: visa, format: 1))
         try vault.apply([forget, again])

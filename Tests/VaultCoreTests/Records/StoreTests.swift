@@ -67,6 +67,69 @@ struct StoreTests {
         }
     }
 
+    @Test("a vault is never begun anew over one whose tables or schema cannot be seen")
+    func neverAnew() throws {
+        for table in ["tokens", "index", "subjects", "requests", "meta"] {
+            let vault = try TestVault()
+            _ = try vault.tokenize(4_111_111_111_111_111)
+            vault.close()
+            var bytes = try AtomicFile.read(vault.directory.path + "/data.mdb")
+            // The name of a table in LMDB's own directory of them.
+            let name = Array(table.utf8)
+            for start in 0..<bytes.count - name.count where Array(bytes[start..<start + name.count]) == name {
+                bytes[start] ^= 1
+            }
+            write(bytes, to: vault.directory.path + "/data.mdb")
+            #expect(failure(vault.directory, vault.keyring) == .damaged("its tables"), "without \(table)")
+            #expect(try AtomicFile.read(vault.directory.path + "/data.mdb") == bytes, "without \(table)")
+        }
+        let vault = try TestVault()
+        try tamper(vault, MetaKey.schema, nil)
+        #expect(failure(vault.directory, vault.keyring) == .damaged("schema version"))
+    }
+
+    @Test("a name, number or mask whose bits have changed is damage, and no new number is given")
+    func registryDamage() throws {
+        for prefix in [MetaKey.formatPrefix + Array("cards".utf8), MetaKey.purposePrefix + Array("charge".utf8)] {
+            let vault = try TestVault()
+            let store = try #require(vault.store)
+            var transaction = try store.environment.beginWrite()
+            let value = try #require(try transaction.meta(store.tables, prefix))
+            // Under another name, as a flipped bit in the key would have it.
+            var renamed = prefix
+            renamed[renamed.count - 1] ^= 1
+            _ = try transaction.delete(store.tables.meta, prefix.span)
+            try transaction.put(store.tables.meta, renamed.span, value.span)
+            try transaction.commit()
+            let error = #expect(throws: StoreError.self) {
+                try store.prepare(keyring: vault.keyring, formats: ["cards"], purposes: ["charge"])
+            }
+            #expect(error == .damaged(prefix.starts(with: MetaKey.formatPrefix) ? "format registry" : "purpose registry"))
+            #expect(try vault.verify().findings.contains { $0.table == .meta && $0.kind == .layoutInvalid })
+        }
+        let vault = try TestVault()
+        let item = try vault.tokenize(Order(pan: 4_111_111_111_111_111, format: 1, purposes: 1))
+        func flip(_ bit: Int) throws {
+            let store = try #require(vault.store)
+            var transaction = try store.environment.beginWrite()
+            let key = MetaKey.purposeSet(1)
+            var value = try #require(try transaction.meta(store.tables, key))
+            #expect(value.count == 16)
+            value[bit / 8] ^= 1 << UInt8(bit % 8)
+            try transaction.put(store.tables.meta, key.span, value.span)
+            try transaction.commit()
+        }
+        for bit in 0..<128 {
+            try flip(bit)
+            try vault.reopen()
+            #expect(try vault.reveal(item.token, purpose: 1).status == .damaged)
+            #expect(try vault.verify().findings.contains { $0.kind == .purposeSetUnknown })
+            try flip(bit)
+        }
+        try vault.reopen()
+        #expect(try vault.reveal(item.token, purpose: 1).status == .revealed)
+    }
+
     @Test("a store opens once per process")
     func twice() throws {
         let vault = try TestVault()

@@ -51,17 +51,18 @@ final class TestVault {
 
     init(
         _ formats: [TestFormat] = [.cards, .once], purposes: [String] = ["charge", "refund", "fraud"],
-        mapBytes: Int = 256 << 20, directory: TemporaryDirectory = TemporaryDirectory(), keyring: Keyring? = nil
+        mapBytes: Int = 256 << 20, directory: TemporaryDirectory = TemporaryDirectory(), keyring: Keyring? = nil,
+        isPrepared: Bool = false
     ) throws {
         self.directory = directory
         self.keyring = try keyring ?? Keyring.create(now: UInt64(Self.start))
         self.mapBytes = mapBytes
         self.formats = formats
         self.purposes = purposes
-        try open()
+        try open(isPrepared: isPrepared)
     }
 
-    /// Opens store, writer and reader, as a start of the daemon does.
+    /// Opens store, writer and reader, as a start of the daemon does; without a write where the names are on file.
     func open(isPrepared: Bool = false) throws {
         let store = try Store(path: directory.path, mapBytes: mapBytes, readers: 16, keyring: keyring)
         registry =
@@ -129,12 +130,7 @@ final class TestVault {
         _ tokens: [UInt64], formats: UInt64 = TestVault.allFormats, at now: UInt32 = TestVault.start
     ) throws(WriteFailure) -> [WriteOutcome] {
         let batch = WriteBatch(access: Access(formats: formats))
-        for token in tokens {
-            var item = WriteItem()
-            item.kind = .forget
-            item.token = token
-            batch.items.append(item)
-        }
+        for token in tokens { batch.append(forget: token) }
         try apply([batch], at: now)
         return batch.all.map(\.outcome)
     }
@@ -207,6 +203,13 @@ extension WriteBatch {
         item.subjectOffset = UInt32(text.count)
         item.subjectCount = UInt32(subject.count)
         text.append(contentsOf: subject.span)
+        items.append(item)
+    }
+
+    func append(forget token: UInt64) {
+        var item = WriteItem()
+        item.kind = .forget
+        item.token = token
         items.append(item)
     }
 
