@@ -120,6 +120,8 @@ class Vault:
         self.config = self.directory / "strongroom.yaml"
         self.log_file = self.directory / "daemon.log"
         self.environment = environment or {}
+        #: A command in front of the daemon's, such as `setpriv`, that becomes the daemon.
+        self.wrapper = []
         self.process = None
         self._clients = {}
         shutil.copytree(certificates(), self.directory / "certs")
@@ -171,7 +173,7 @@ class Vault:
         environment.update(self.environment)
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [DAEMON, "--config", self.config, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self.wrapper, DAEMON, "--config", self.config, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=environment, cwd=self.directory)
         return self.process
 
