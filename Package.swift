@@ -67,7 +67,6 @@ let package = Package(
                 "VaultTransport", "VaultWire", "OpenSSLTLS", "SecretMemory",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: settings),
 
@@ -110,5 +109,14 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(name: "VaultServerTests", dependencies: ["VaultServer"], swiftSettings: settings),
+        .testTarget(
+            name: "StrongroomClientTests",
+            dependencies: [
+                "StrongroomClient", "VaultTransport", "OpenSSLTLS", "TLSTestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
     ]
 )

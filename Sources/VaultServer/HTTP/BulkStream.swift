@@ -283,8 +283,7 @@ final class BulkStream {
 
     private var chunkStart = 0
 
-    private func write(_ chunk: ByteBuffer, _ connection: HTTPConnection) {
-        var chunk = chunk
+    private func write(_ chunk: consuming ByteBuffer, _ connection: HTTPConnection) {
         let size = chunk.writerIndex - chunkStart - Self.sizeDigits - 2
         for digit in 0..<Self.sizeDigits {
             let nibble = UInt8(truncatingIfNeeded: size >> (4 * (Self.sizeDigits - 1 - digit))) & 15

@@ -194,7 +194,7 @@ extension HTTPConnection {
     }
 
     /// Writes a 200: the head, then the body, in one flush.
-    func succeed(_ head: RequestHead, _ answer: ByteBuffer) {
+    func succeed(_ head: RequestHead, _ answer: consuming ByteBuffer) {
         guard let context else { return }
         var first = context.channel.allocator.buffer(capacity: 192)
         AnswerHead.json(bytes: answer.readableBytes, keepsAlive: head.keepsAlive && !mustClose, to: &first)

@@ -265,11 +265,13 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     /// Writes a whole answer and makes ready for the next request, or closes.
-    func finish(_ answer: ByteBuffer, call: Call, problem: ProblemCode?, keepsAlive: Bool) {
+    func finish(_ answer: consuming ByteBuffer, call: Call, problem: ProblemCode?, keepsAlive: Bool) {
         guard let context else { return }
         body.removeAll()
         loop.metrics.finished(call, problem: problem?.rawValue, nanoseconds: MonotonicClock.now - startedAt)
-        context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        // Written and flushed apart: `writeAndFlush` would hold the buffer while TLS encrypts it, and then it is not wiped.
+        context.write(wrapOutboundOut(answer), promise: nil)
+        context.flush()
         if keepsAlive && !mustClose {
             becomeIdle()
         } else {
@@ -307,8 +309,9 @@ final class HTTPConnection: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
 
-    func write(_ buffer: ByteBuffer) {
-        context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    func write(_ buffer: consuming ByteBuffer) {
+        context?.write(wrapOutboundOut(buffer), promise: nil)
+        context?.flush()
     }
 
     // MARK: Flow and time
