@@ -29,6 +29,15 @@ package enum StoreError: Error, Equatable, Sendable {
         }
     }
 
+    /// What is on disk does not read as it was written; the disk itself works.
+    package var isDamage: Bool {
+        switch self {
+        case .damaged: true
+        case .lmdb(let error): error.kind == .corrupted || error.kind == .badTransaction
+        default: false
+        }
+    }
+
     /// The volume or the map has no room: nothing was written, and reads go on.
     package var isFull: Bool {
         if case .lmdb(let error) = self { return error.isFull }

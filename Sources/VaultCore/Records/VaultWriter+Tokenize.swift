@@ -62,12 +62,31 @@ extension VaultWriter {
                 changes.dataRecords[header.keyVersion, default: 0] -= 1
                 changes.dataRecords[cipher.activeVersion, default: 0] += 1
             }
+        } else {
+            try touch(token, &transaction)
         }
         item.token = token
         item.deadline = newHeader.deadline
         item.resultExpiry = newCard.expiry?.packed ?? 0
         item.outcome = .done
         return .updated
+    }
+
+    /// Writes a record back as it is. A group that changes nothing would not be flushed, and so answer sooner: time would
+    /// tell whether a card was known.
+    private func touch(_ token: UInt64, _ transaction: inout WriteTransaction) throws(StoreError) {
+        var record = [64 of UInt8](repeating: 0)
+        let isThere = try lmdb { () throws(LMDBError) in
+            guard let stored = try transaction.get(store.tables.tokens, token), stored.count == 64 else { return false }
+            for index in 0..<64 { record[index] = stored[index] }
+            return true
+        }
+        guard isThere else { throw .damaged("a record") }
+        do throws(LMDBError) {
+            try transaction.put(store.tables.tokens, token, record.span)
+        } catch {
+            throw .lmdb(error)
+        }
     }
 
     /// Under `reuse: never`: a repeated request id gets the token it got before.
