@@ -56,16 +56,24 @@ package enum AtomicFile {
         guard try read(path) == bytes else { throw FileError(operation: "read back", path: path, code: EIO) }
     }
 
-    /// Makes `path` with `bytes`, mode 0600; refuses (`EEXIST`) to touch a file that is already there.
+    /// Makes `path` with `bytes`, mode 0600, whole or not at all; refuses (`EEXIST`) to touch a file that is already there.
+    ///
+    /// Written and flushed under another name, then linked: `link` never replaces.
     package static func create(_ path: String, with bytes: borrowing Span<UInt8>) throws(FileError) {
-        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode: 0o600)
+        let temporary = path + ".new"
+        unlinkQuietly(temporary)
+        let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode: 0o600)
         do throws(FileError) {
             try file.writeAll(bytes)
             try file.sync()
+            guard unsafe link(temporary, path) == 0 else {
+                throw FileError(operation: "link", path: path, code: errno)
+            }
         } catch {
-            unlinkQuietly(path)
+            unlinkQuietly(temporary)
             throw error
         }
+        unlinkQuietly(temporary)
         try syncDirectory(of: path)
     }
 

@@ -13,18 +13,43 @@ struct ControlPlane: Sendable {
 
     func respond(_ head: HTTPRequestHead, _ responder: PlainHTTPHandler.Responder) {
         guard let operatorID else { return responder.answer(problem(403, "denied", "The caller is not known.")) }
-        if head.method == .POST {
-            service.logger.notice("operator_command", metadata: ["path": "\(head.uri)", "uid": "\(operatorID)"])
+        guard let command = Command(head) else {
+            return responder.answer(problem(404, "not_found", "There is no such command."))
         }
-        switch (head.method, head.uri) {
-        case (.GET, "/v1/status"): inBackground(responder) { .json(StatusReport.make(service)) }
-        case (.GET, "/v1/clients"): inBackground(responder) { .json(StatusReport.clients(service)) }
-        case (.POST, "/v1/config/reload"): inBackground(responder) { reload { () throws(StartupError) in try service.reload() } }
-        case (.POST, "/v1/certs/reload"):
+        if command.changesSomething {
+            service.logger.notice(
+                "operator_command", metadata: ["command": "\(command.rawValue)", "uid": "\(operatorID)"])
+        }
+        switch command {
+        case .status: inBackground(responder) { .json(StatusReport.make(service)) }
+        case .clients: inBackground(responder) { .json(StatusReport.clients(service)) }
+        case .reloadConfiguration:
+            inBackground(responder) { reload { () throws(StartupError) in try service.reload() } }
+        case .reloadCertificates:
             inBackground(responder) { reload { () throws(StartupError) in try service.reloadCertificates() } }
-        case (.POST, "/v1/verify"): VerifyJob(service: service).start(responder)
-        default: responder.answer(problem(404, "not_found", "There is no such command."))
+        case .verify: VerifyJob(service: service).start(responder)
         }
+    }
+
+    /// The commands by the names that logs give them: a path from the wire is never logged.
+    private enum Command: String {
+        case status, clients, verify
+        case reloadConfiguration = "config_reload"
+        case reloadCertificates = "certs_reload"
+
+        init?(_ head: HTTPRequestHead) {
+            switch (head.method, head.uri) {
+            case (.GET, "/v1/status"): self = .status
+            case (.GET, "/v1/clients"): self = .clients
+            case (.POST, "/v1/config/reload"): self = .reloadConfiguration
+            case (.POST, "/v1/certs/reload"): self = .reloadCertificates
+            case (.POST, "/v1/verify"): self = .verify
+            default: return nil
+            }
+        }
+
+        /// What reads only is not worth a log line.
+        var changesSomething: Bool { self != .status && self != .clients }
     }
 
     private func reload(_ body: () throws(StartupError) -> Void) -> PlainAnswer {

@@ -22,7 +22,6 @@ struct VaultPreparation {
         try refuseForeignData()
         try makeDirectory(files.directory, "data directory")
         try claiming { (preparation) throws(Failure) in
-            try preparation.makeDirectory(preparation.files.database, "records")
             try preparation.makeDirectory(preparation.files.audit, "audit trail")
             try preparation.makeRootKey()
             try preparation.makeKeyring()
@@ -99,13 +98,13 @@ struct VaultPreparation {
         }
     }
 
-    private func makeDatabase(_ keyring: Keyring) throws(Failure) {
+    private mutating func makeDatabase(_ keyring: Keyring) throws(Failure) {
         do throws(StoreError) {
-            try Store.removeEmpty(path: files.database)
-            _ = try Store(path: files.database, mapBytes: Store.mapBytesMin, readers: 2, keyring: keyring)
+            try Store.create(path: files.database, keyring: keyring)
         } catch {
             throw Failure(.cannotCreate, "\(files.database): \(error.message)")
         }
+        note("made", files.database, "records, mode 0700")
     }
 
     private mutating func makeDirectory(_ path: String, _ what: String) throws(Failure) {
