@@ -67,8 +67,9 @@ install: build
 	install -D -m 0644 systemd/strongroom.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/strongroom.conf
 	install -D -m 0644 systemd/strongroom.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/strongroom.conf
 	install -D -m 0644 docs/strongroom.yaml $(DESTDIR)$(PREFIX)/share/doc/strongroom/strongroom.yaml
-	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 0644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	for shell in bash zsh fish; do \
 	  install -d $(DESTDIR)$(PREFIX)/share/strongroom/completions; \

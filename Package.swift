@@ -108,7 +108,7 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: settings),
-        .testTarget(name: "VaultServerTests", dependencies: ["VaultServer"], swiftSettings: settings),
+        .testTarget(name: "VaultServerTests", dependencies: ["VaultServer", "VaultWire"], swiftSettings: settings),
         .testTarget(
             name: "StrongroomClientTests",
             dependencies: [

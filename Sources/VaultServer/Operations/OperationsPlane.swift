@@ -1,5 +1,6 @@
 internal import NIOHTTP1
 internal import OpenSSLTLS
+internal import SecretMemory
 internal import Synchronization
 internal import VaultCore
 internal import VaultWire
@@ -41,6 +42,9 @@ enum PrometheusText {
         writes(service, &output)
         keysAndStore(service, &output)
         certificates(service, &output)
+        output.add(
+            "secret_memory_locked", .gauge, "1 while every key lies in memory that is never swapped out.",
+            [([:], SecretArena.isFullyLocked ? "1" : "0")])
         output.add("build_info", .gauge, "What runs.", [(["version": Strongroom.version], "1")])
         return output.text
     }

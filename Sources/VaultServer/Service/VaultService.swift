@@ -2,6 +2,7 @@ package import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import OpenSSLTLS
+internal import SecretMemory
 internal import Synchronization
 internal import VaultCore
 
@@ -50,11 +51,11 @@ package final class VaultService: Sendable {
         let settings = Settings(configuration, openFilesMax: openFilesMax)
         for loop in group.makeIterator() { await addContext(loop, policy, settings) }
         writer.start()
-        do {
+        do throws(StartupError) {
             try await listen(configuration)
         } catch {
             await stopThreads()
-            throw .listen("cannot listen: \(error)")
+            throw error
         }
     }
 
@@ -141,31 +142,55 @@ package final class VaultService: Sendable {
 
     // MARK: Listeners
 
-    private func listen(_ configuration: Configuration) async throws {
+    private func listen(_ configuration: Configuration) async throws(StartupError) {
         let data = DataListener(tls: tls, contexts: gate.all, metrics: metrics, logger: logger)
+        let side = SideListener(service: self)
         if let address = configuration.listen.tcp {
-            keep(try await data.bootstrap(group).bind(host: address.host, port: address.port).get())
+            try await open("listen.tcp: \(address)") {
+                try await data.bootstrap(self.group).bind(host: address.host, port: address.port).get()
+            }
         }
         if let path = configuration.listen.unix?.absolute {
-            try SocketFile.makeDirectory(of: path)
-            keep(
-                try await data.bootstrap(group)
-                    .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get())
-            try SocketFile.setAccess(path, mode: 0o666, group: nil)
+            try await open("listen.unix: \(path)") {
+                try await self.bind(data.bootstrap(self.group), path, mode: 0o666, group: nil)
+            }
         }
-        let side = SideListener(service: self)
         if let address = configuration.listen.operations {
-            keep(try await side.operations(sideGroup).bind(host: address.host, port: address.port).get())
+            try await open("listen.operations: \(address)") {
+                try await side.operations(self.sideGroup).bind(host: address.host, port: address.port).get()
+            }
         }
         let control = configuration.listen.control.absolute
-        try SocketFile.makeDirectory(of: control)
-        keep(
-            try await side.control(sideGroup)
-                .bind(unixDomainSocketPath: control, cleanupExistingSocketFile: true).get())
-        try SocketFile.setAccess(control, mode: configuration.control.mode, group: configuration.control.group)
+        try await open("listen.control: \(control)") {
+            try await self.bind(
+                side.control(self.sideGroup), control, mode: configuration.control.mode, group: configuration.control.group)
+        }
     }
 
-    private func keep(_ channel: any Channel) { channels.withLock { $0.append(channel) } }
+    /// Opens one listener; what goes wrong is told with its key and address.
+    private func open(
+        _ name: String, _ bind: @Sendable () async throws -> any Channel
+    ) async throws(StartupError) {
+        do {
+            let channel = try await bind()
+            channels.withLock { $0.append(channel) }
+        } catch let error as IOError {
+            throw .listen("\(name): \(SocketFile.text(error.errnoCode))")
+        } catch let error as FileError {
+            throw .listen("\(name): \(error.message)")
+        } catch {
+            throw .listen("\(name): \(error)")
+        }
+    }
+
+    private func bind(
+        _ bootstrap: ServerBootstrap, _ path: String, mode: UInt32, group: String?
+    ) async throws -> any Channel {
+        try SocketFile.makeDirectory(of: path)
+        let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+        try SocketFile.setAccess(path, mode: mode, group: group)
+        return channel
+    }
 
     // MARK: Reload
 
@@ -240,6 +265,10 @@ package final class VaultService: Sendable {
     /// Says that the vault serves, and keeps the watchdog fed while loops and writer move.
     package func announce() {
         notifier.ready(statusLine)
+        if !SecretArena.isFullyLocked {
+            logger.warning(
+                "memory_not_locked", metadata: ["what": "keys may reach swap: raise LimitMEMLOCK, or turn swap off"])
+        }
         logger.notice("started", metadata: ["version": "\(Strongroom.version)", "deployment": "\(configuration.deployment)"])
         let interval = notifier.watchdogMicroseconds.map { TimeAmount.microseconds(Int64($0 / 3)) } ?? .seconds(10)
         let beats = Heartbeats(service: self)

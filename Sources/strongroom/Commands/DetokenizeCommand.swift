@@ -7,7 +7,7 @@ struct DetokenizeCommand: FailingCommand {
         abstract: "Exchange tokens for their card numbers.",
         discussion: """
             Reads one token a line and prints the card number of each, through one bulk stream of any length. Every \
-            reveal has a purpose and is on record.
+            reveal names a purpose.
 
               strongroom detokenize --purpose charge < tokens.txt | billing-job
             """)
