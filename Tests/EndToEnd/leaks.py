@@ -2,11 +2,10 @@
 import array
 import os
 import pathlib
-import re
 import sys
 
-_DIGITS = re.compile(rb"[0-9]{12,}")
-_WIDE_DIGITS = re.compile(rb"(?:[0-9]\x00){12,}")
+#: Leaves digits, and makes all other bytes white space: splitting then gives the runs of digits, far faster than `re`.
+_DIGITS_ALONE = bytes(byte if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 #: An integer with more zero bytes, such as that of a short number or 2^63 + 1, stands in many a file by chance.
 _ZERO_BYTES_MAX = 2
 
@@ -24,10 +23,11 @@ class Scanner:
     def text(self, data):
         """The card numbers that stand in `data` as digits, also inside longer runs of digits."""
         found = set()
-        for match in _DIGITS.finditer(data):
-            found |= self._within(match[0])
-        for match in _WIDE_DIGITS.finditer(data):
-            found |= self._within(match[0][::2])
+        # As they are, and every second byte: the digits of UTF-16, whatever stands between them.
+        for view in (data, data[::2], data[1::2]):
+            for run in view.translate(_DIGITS_ALONE).split():
+                if len(run) >= self.lengths[0]:
+                    found |= self._within(run)
         return found
 
     def _within(self, run):

@@ -249,6 +249,24 @@ def test_a_drain_ends_at_its_deadline_and_at_a_second_signal(new_vault):
         assert vault.process.wait(10) == 0 and time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_in_the_moment_of_readiness_is_obeyed(new_vault, number):
+    """From the first 200 of /readyz on: stopped with 0, or reloaded and alive; never killed."""
+    vault = new_vault(start=False)
+    for _ in range(10):
+        vault.start()
+        vault.signal(number)
+        if number == signal.SIGHUP:
+            for _ in range(500):
+                if not vault.is_running or vault.metrics()["strongroom_reloads_total"]:
+                    break
+                time.sleep(0.01)
+            assert vault.is_running and vault.metrics()["strongroom_reloads_total"] == 1
+            assert vault.stop() == 0
+        else:
+            assert vault.process.wait(10) == 0
+
+
 def test_sigint_stops_like_sigterm(new_vault):
     """For a daemon in a terminal."""
     vault = new_vault()

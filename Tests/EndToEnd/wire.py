@@ -274,8 +274,11 @@ class Connection:
             except ssl.SSLError:
                 pass  # Wants the server's close_notify, which comes when it comes.
             pending = self._outgoing.read()
-        self.socket.sendall(pending)
-        self.socket.shutdown(socket.SHUT_WR)
+        try:
+            self.socket.sendall(pending)
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # The server was quicker, and has closed.
 
     def abort(self):
         """Ends with a reset."""
