@@ -44,7 +44,7 @@ struct RootKeyTests {
         try RootKey.create(at: path)
         let before = try AtomicFile.read(path)
         let error = #expect(throws: RootKeyError.self) { try RootKey.create(at: path) }
-        #expect(error == .file(FileError(operation: "open", path: path, code: EEXIST)))
+        #expect(error == .file(FileError(operation: "link", path: path, code: EEXIST)))
         #expect(try AtomicFile.read(path) == before)
     }
 
