@@ -1,8 +1,8 @@
 internal import Histogram
 internal import StrongroomClient
 
-/// A closed loop: each connection has one request under way and sends the next when the answer is there. Rates follow from
-/// latencies, so it says what a caller waits, not what the vault would stand under a load that does not wait.
+/// A closed loop: each connection has one request under way and sends the next when the answer is there. Rates follow
+/// from latencies, so it says what a caller waits, not what the vault would stand under a load that does not wait.
 struct ClosedLoop<Talk: Conversation>: Sendable {
     let scenario: String
     private let lanes: [Lane<Talk>]

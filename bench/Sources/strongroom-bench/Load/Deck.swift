@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// The test cards: card `index` is `4000`, eleven digits of the index, and the Luhn digit. Nobody's cards, and each can be
-/// told from its index alone, so nothing needs to be remembered to know what the vault must answer.
+/// The test cards: card `index` is `4000`, eleven digits of the index, and the Luhn digit. Nobody's cards, and each can
+/// be told from its index alone, so nothing needs to be remembered to know what the vault must answer.
 enum Deck {
     /// Digits of a card.
     static let digits = 16

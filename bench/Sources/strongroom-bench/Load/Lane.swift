@@ -2,8 +2,8 @@ internal import Histogram
 internal import StrongroomClient
 internal import Synchronization
 
-/// One connection of a closed loop. Answers arrive on the connection's event loop, and the next request leaves from there:
-/// no task is woken for a request.
+/// One connection of a closed loop. Answers arrive on the connection's event loop, and the next request leaves from
+/// there: no task is woken for a request.
 final class Lane<Talk: Conversation>: Sendable {
     private struct State: ~Copyable {
         var talk: Talk

@@ -13,8 +13,8 @@ struct ServerProcess: Sendable {
         self.clock = clock
     }
 
-    /// User and system time of all threads so far. The same as utime + stime of `/proc/PID/stat`, but in nanoseconds, where
-    /// those count in ticks of 10 milliseconds.
+    /// User and system time of all threads so far. The same as utime + stime of `/proc/PID/stat`, but in nanoseconds,
+    /// where those count in ticks of 10 milliseconds.
     func cpuNanoseconds() throws(BenchError) -> UInt64 {
         guard let time = nanoseconds(clock) else { throw .noSuchProcess(pid) }
         return time

@@ -46,8 +46,8 @@ struct Report {
             - Load generator: strongroom-bench on the same machine, \(runs) runs of each scenario
 
             Median of the runs, with least and most in brackets. Server CPU is user and system time of the daemon, all
-            threads, for one card. "Others" is what other processes took of the machine meanwhile: where it is not near 0,
-            trust the CPU figures little and the rates not at all. Every answer was compared with the card that was stored.
+            threads, for one card. "Others" is what other processes took of the machine meanwhile: where it is not near
+            0, trust the CPU figures little and the rates not at all. Every answer was compared with the card stored.
 
             \(([rows[0], rule] + rows.dropFirst()).joined(separator: "\n"))
 
