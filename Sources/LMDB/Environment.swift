@@ -48,6 +48,7 @@ package final class Environment: Sendable {
         let directory = try FileIdentity.claim(path: path)
         do throws(LMDBError) {
             try flush(path + "/data.mdb", O_RDONLY, mayBeMissing: true)
+            try MetaPages.check(file: path + "/data.mdb")
             unsafe pointer = try Self.open(path, mapBytes, maxReaders, maxTables, mode)
         } catch {
             directory.release()
