@@ -41,6 +41,8 @@ struct Strongroomd: AsyncParsableCommand {
 
     private func serve(_ settings: Configuration) async throws(StartupError) {
         try Hardening.apply()
+        // Before anything can be asked to stop or reload: what comes meanwhile waits.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let level = LogLevelBox(Logger.Level(settings.log.level))
         let isJSON = settings.log.format == .json
         let logger = Logger(label: "strongroomd") { _ in LogOutput(level: level, isJSON: isJSON) }
@@ -48,7 +50,7 @@ struct Strongroomd: AsyncParsableCommand {
             settings, logger: logger, logLevel: level, openFilesMax: Hardening.raiseOpenFiles())
         service.announce()
         var isStopping = false
-        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+        for await signal in signals {
             switch signal {
             case .sighup:
                 // Refusals are logged where they happen; the old configuration stays.

@@ -12,6 +12,7 @@ final class ConnectionClock {
     private var reason = Reason.idle
     private var stalledUntil = NIODeadline.distantFuture
     private let headerTime: TimeAmount
+    private var pausedAt: NIODeadline?
 
     // Bulk uploads have no deadline but a least rate, counted while the vault is willing to read.
     private var rateMin = 0
@@ -49,15 +50,16 @@ final class ConnectionClock {
 
     func progress(_ bytes: Int) { rateBytes += bytes }
 
-    /// The vault is not reading: the client cannot be too slow.
-    func pauseRate() {
-        if reason == .rate { deadline = .distantFuture }
+    /// The vault is not reading: the client cannot be too slow. Only a stalled answer still counts.
+    func pause() {
+        if pausedAt == nil { pausedAt = .now() }
     }
 
-    func resumeRate() {
-        guard reason == .rate else { return }
-        rateBytes = 0
-        deadline = .now() + rateGrace
+    /// The vault reads on: what was left of the time is left again.
+    func resume() {
+        guard let start = pausedAt else { return }
+        pausedAt = nil
+        if deadline != .distantFuture { deadline = deadline + (NIODeadline.now() - start) }
     }
 
     func stall(for time: TimeAmount) { stalledUntil = .now() + time }
@@ -67,7 +69,7 @@ final class ConnectionClock {
     /// What ran out, if anything did.
     func expired(_ now: NIODeadline) -> Reason? {
         if now >= stalledUntil { return .writeStall }
-        guard now >= deadline else { return nil }
+        guard pausedAt == nil, now >= deadline else { return nil }
         if reason == .rate, rateBytes >= rateMin * Int(rateGrace.nanoseconds / 1_000_000_000) {
             rateBytes = 0
             deadline = now + rateGrace

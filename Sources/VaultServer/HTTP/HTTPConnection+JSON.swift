@@ -144,7 +144,8 @@ extension HTTPConnection {
         var bytes = document.mutableSpan
         let request = try FindRequest(decoding: &bytes)
         let text = document.span
-        guard let id = loop.policy.registry.formatID(request.format.view(in: text)), client.formats & (1 << UInt64(id)) != 0,
+        guard let id = loop.policy.registry.formatID(request.format.view(in: text)),
+            client.formats & (1 << UInt64(id)) != 0,
             let format = loop.policy.formats[id]
         else { throw .denied }
         let pan = try Self.pan(request.pan.view(in: text), format: format)
@@ -167,7 +168,8 @@ extension HTTPConnection {
         let pan = try Self.pan(request.pan.view(in: text), acceptLuhnInvalid: acceptsAny)
         let hash = try loop.fingerprint(of: pan)
         var answer = buffer(capacity: 128)
-        answer.writeWithOutputRawSpan(minimumWritableBytes: FingerprintAnswer.maxBytes(fingerprintBytes: 32)) { output in
+        answer.writeWithOutputRawSpan(minimumWritableBytes: FingerprintAnswer.maxBytes(fingerprintBytes: 32)) {
+            output in
             FingerprintAnswer.append(fingerprint: hash.span, to: &output)
         }
         succeed(head, answer)

@@ -249,7 +249,9 @@ final class HTTPConnection: ChannelInboundHandler {
             if client == nil, let identity {
                 loop.logger.notice(
                     "client_unknown",
-                    metadata: ["serial": "\(identity.serial)", "dns": "\(identity.dnsNames)", "uri": "\(identity.uris)"])
+                    metadata: [
+                        "serial": "\(identity.serial)", "dns": "\(identity.dnsNames)", "uri": "\(identity.uris)",
+                    ])
             }
         }
         return client
@@ -336,13 +338,13 @@ final class HTTPConnection: ChannelInboundHandler {
         guard isReading, let context else { return }
         isReading = false
         _ = context.channel.syncOptions.map { try? $0.setOption(.autoRead, value: false) }
-        clock.pauseRate()
+        clock.pause()
     }
 
     func resumeReading() {
         guard !isReading, let context else { return }
         isReading = true
-        clock.resumeRate()
+        clock.resume()
         _ = context.channel.syncOptions.map { try? $0.setOption(.autoRead, value: true) }
     }
 

@@ -81,11 +81,13 @@ struct RequestHead {
             if name.utf8.count == 4, equalsIgnoringCase(name, "host") { hosts += 1 }
         }
         guard hosts == 1, count <= Limits.headerFieldsMax else { throw .malformed }
-        guard let host = headers.first(name: "host"), !host.utf8.contains(where: { $0 == 0x2C || $0 == 0x20 || $0 == 0x40 })
+        guard let host = headers.first(name: "host"),
+            !host.utf8.contains(where: { $0 == 0x2C || $0 == 0x20 || $0 == 0x40 })
         else { throw .malformed }
         let codings = headers["transfer-encoding"]
         if !codings.isEmpty {
-            guard codings.count == 1, equalsIgnoringCase(codings[0], "chunked"), headers["content-length"].isEmpty else {
+            guard codings.count == 1, equalsIgnoringCase(codings[0], "chunked"), headers["content-length"].isEmpty
+            else {
                 throw .malformed
             }
         }
@@ -119,7 +121,8 @@ struct RequestHead {
         let parts = types[0].split(separator: ";", omittingEmptySubsequences: false).map { trimmed($0) }
         guard parts.count <= 2 else { throw refusal }
         if parts.count == 2 {
-            let isUTF8 = equalsIgnoringCase(parts[1], "charset=utf-8") || equalsIgnoringCase(parts[1], "charset=\"utf-8\"")
+            let isUTF8 =
+                equalsIgnoringCase(parts[1], "charset=utf-8") || equalsIgnoringCase(parts[1], "charset=\"utf-8\"")
             let isASCII = equalsIgnoringCase(parts[1], "charset=us-ascii")
             guard isUTF8 || isASCII else { throw refusal }
         }
