@@ -55,10 +55,10 @@ bench: build
 	bench/run
 
 lint:
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources
 
 format:
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources
 
 install: build
 	install -D -m 0755 $(BIN)/strongroomd $(DESTDIR)$(PREFIX)/sbin/strongroomd

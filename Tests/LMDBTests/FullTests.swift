@@ -87,9 +87,10 @@ struct FullTests {
         try store.fill(1000)
         let full = unsafe open("/dev/full", O_WRONLY)
         defer { close(full) }
-        #expect(kind { () throws(LMDBError) in
-            try store.environment.copyCompacted(toFileDescriptor: full)
-        } == .diskFull)
+        #expect(
+            kind { () throws(LMDBError) in
+                try store.environment.copyCompacted(toFileDescriptor: full)
+            } == .diskFull)
         try store.fill(1001)
     }
 
@@ -110,13 +111,15 @@ struct FullTests {
             let descriptor = unsafe open(directory.path + "/data.mdb", O_RDWR)
             for page in 0..<2 { _ = unsafe pwrite(descriptor, bytes, 4, page * 4096 + offset) }
             close(descriptor)
-            #expect(kind { () throws(LMDBError) in
-                _ = try Environment(path: directory.path, mapBytes: 1 << 20)
-            } == expected)
+            #expect(
+                kind { () throws(LMDBError) in
+                    _ = try Environment(path: directory.path, mapBytes: 1 << 20)
+                } == expected)
         }
-        #expect(kind { () throws(LMDBError) in
-            _ = try Environment(path: directory.path + "/absent", mapBytes: 1 << 20)
-        } == .other)
+        #expect(
+            kind { () throws(LMDBError) in
+                _ = try Environment(path: directory.path + "/absent", mapBytes: 1 << 20)
+            } == .other)
     }
 }
 

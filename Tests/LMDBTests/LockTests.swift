@@ -10,9 +10,10 @@ struct LockTests {
         let directory = TemporaryDirectory()
         do {
             let lock = try DirectoryLock(directory: directory.path)
-            #expect(kind { () throws(LMDBError) in
-                _ = try DirectoryLock(directory: directory.path)
-            } == .alreadyLocked(pid: getpid()))
+            #expect(
+                kind { () throws(LMDBError) in
+                    _ = try DirectoryLock(directory: directory.path)
+                } == .alreadyLocked(pid: getpid()))
             _ = consume lock
         }
         let again = try DirectoryLock(directory: directory.path)
@@ -46,9 +47,11 @@ struct LockTests {
         #expect(kind { () throws(LMDBError) in try FileSystemKind.check(magic: file.magic) } == expected)
     }
 
-    @Test("local file systems pass: ext4, XFS, Btrfs, tmpfs, overlay, ZFS", arguments: [
-        0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0x2FC1_2FC1,
-    ] as [UInt32])
+    @Test(
+        "local file systems pass: ext4, XFS, Btrfs, tmpfs, overlay, ZFS",
+        arguments: [
+            0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0x2FC1_2FC1,
+        ] as [UInt32])
     func localFileSystems(magic: UInt32) throws {
         try FileSystemKind.check(magic: magic)
         try FileSystemKind.check(path: "/")

@@ -41,9 +41,10 @@ struct MaintenanceTests {
         var reader = try Reader(store.environment)
         do {
             let snapshot = try reader.snapshot()
-            #expect(kind { () throws(LMDBError) in
-                try store.environment.resize(mapBytes: 16 << 20, waiting: .milliseconds(20))
-            } == .busy)
+            #expect(
+                kind { () throws(LMDBError) in
+                    try store.environment.resize(mapBytes: 16 << 20, waiting: .milliseconds(20))
+                } == .busy)
             let value = copy(optional: try snapshot.get(store.numbers, 9_999))
             #expect(value == payload(9_999))
         }
@@ -98,7 +99,10 @@ private func lookUp(_ environment: Environment, _ table: IntegerTable, _ seed: U
         let snapshot = try reader.snapshot()
         for _ in 0..<100 {
             key = (key &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407) % 10_000
-            guard let value = try snapshot.get(table, key) else { wrong += 1; continue }
+            guard let value = try snapshot.get(table, key) else {
+                wrong += 1
+                continue
+            }
             if value[0] != UInt8(truncatingIfNeeded: key) { wrong += 1 }
         }
     }

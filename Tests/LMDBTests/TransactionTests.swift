@@ -86,10 +86,11 @@ struct TransactionTests {
         let longest = [UInt8](repeating: 7, count: Environment.keyBytesMax)
         let tooLong = [UInt8](repeating: 7, count: Environment.keyBytesMax + 1)
         for key in [tooLong, []] {
-            #expect(kind { () throws(LMDBError) in
-                var transaction = try store.environment.beginWrite()
-                try transaction.put(store.names, key.span, [1].span)
-            } == .badKeySize)
+            #expect(
+                kind { () throws(LMDBError) in
+                    var transaction = try store.environment.beginWrite()
+                    try transaction.put(store.names, key.span, [1].span)
+                } == .badKeySize)
         }
         var transaction = try store.environment.beginWrite()
         try transaction.put(store.names, longest.span, [1].span)
@@ -99,27 +100,31 @@ struct TransactionTests {
     @Test("a missing table, a table of the other kind and one table too many are refused by name")
     func tables() throws {
         let store = try Store()
-        #expect(kind { () throws(LMDBError) in
-            var transaction = try store.environment.beginWrite()
-            _ = try transaction.integerTable("absent", create: false)
-        } == .incompatibleTable)
+        #expect(
+            kind { () throws(LMDBError) in
+                var transaction = try store.environment.beginWrite()
+                _ = try transaction.integerTable("absent", create: false)
+            } == .incompatibleTable)
         let directory = store.directory
         _ = consume store
         let environment = try Environment(path: directory.path, mapBytes: 1 << 20, maxTables: 2)
-        #expect(kind { () throws(LMDBError) in
-            var transaction = try environment.beginWrite()
-            _ = try transaction.bytesTable("numbers")
-        } == .incompatibleTable)
-        #expect(kind { () throws(LMDBError) in
-            var transaction = try environment.beginWrite()
-            _ = try transaction.integerTable("names")
-        } == .incompatibleTable)
-        #expect(kind { () throws(LMDBError) in
-            var transaction = try environment.beginWrite()
-            _ = try transaction.bytesTable("names", create: false)
-            _ = try transaction.integerTable("numbers", create: false)
-            _ = try transaction.integerTable("third")
-        } == .tablesFull)
+        #expect(
+            kind { () throws(LMDBError) in
+                var transaction = try environment.beginWrite()
+                _ = try transaction.bytesTable("numbers")
+            } == .incompatibleTable)
+        #expect(
+            kind { () throws(LMDBError) in
+                var transaction = try environment.beginWrite()
+                _ = try transaction.integerTable("names")
+            } == .incompatibleTable)
+        #expect(
+            kind { () throws(LMDBError) in
+                var transaction = try environment.beginWrite()
+                _ = try transaction.bytesTable("names", create: false)
+                _ = try transaction.integerTable("numbers", create: false)
+                _ = try transaction.integerTable("third")
+            } == .tablesFull)
     }
 
     @Test("a table of another environment is refused in every call")

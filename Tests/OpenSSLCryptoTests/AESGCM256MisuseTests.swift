@@ -45,7 +45,8 @@ struct AESGCM256MisuseTests {
     @Test("a message that is refused leaves zeros in the output")
     func wipedOutput() throws {
         var cipher = try AESGCM256(key: key.span)
-        let ciphertext = [UInt8](repeating: 9, count: 40), tag = [UInt8](repeating: 9, count: 16)
+        let ciphertext = [UInt8](repeating: 9, count: 40)
+        let tag = [UInt8](repeating: 9, count: 16)
         var plaintext = [UInt8](repeating: 0xEE, count: 40)
         var bytes = plaintext.mutableSpan
         var refusal: CryptoError?

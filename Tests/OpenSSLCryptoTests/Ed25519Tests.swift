@@ -32,7 +32,8 @@ struct Ed25519Tests {
         let expected = Hex(stringLiteral: vector.signature).bytes
         let publicKey = Hex(stringLiteral: vector.publicKey).bytes
         let key = try Ed25519SigningKey(seed: Hex(stringLiteral: vector.seed).bytes.span)
-        var derived = [UInt8](repeating: 0, count: 32), signature = [UInt8](repeating: 0, count: 64)
+        var derived = [UInt8](repeating: 0, count: 32)
+        var signature = [UInt8](repeating: 0, count: 64)
         var derivedBytes = derived.mutableSpan
         try key.publicKey(into: &derivedBytes)
         var signatureBytes = signature.mutableSpan

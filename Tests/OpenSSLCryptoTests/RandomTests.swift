@@ -12,7 +12,8 @@ struct RandomTests {
         arguments: bounds)
     func uniform(bound: UInt64) {
         var pool = RandomPool()
-        let bins = 64, draws = 640_000
+        let bins = 64
+        let draws = 640_000
         // Whole bins are equally wide; the last takes the remainder, which is far too small to matter.
         let width = bound / UInt64(bins)
         var counts = [Int](repeating: 0, count: bins)
@@ -67,7 +68,8 @@ struct RandomTests {
     @Test("every value of a byte is equally likely, in single draws and in the pool, across blocks")
     func bytes() throws {
         var pool = RandomPool()
-        var drawn = [UInt8](repeating: 0, count: 1_000_003), pooled = drawn
+        var drawn = [UInt8](repeating: 0, count: 1_000_003)
+        var pooled = drawn
         var drawnBytes = drawn.mutableSpan
         try SystemRandom.fill(&drawnBytes)
         var pooledBytes = pooled.mutableSpan
@@ -83,9 +85,13 @@ struct RandomTests {
 
     @Test("no number comes twice from two pools over many blocks")
     func noRepeats() {
-        var one = RandomPool(), two = RandomPool(.shown)
+        var one = RandomPool()
+        var two = RandomPool(.shown)
         var seen: Set<UInt64> = []
-        for _ in 0..<50_000 { seen.insert(one.next()); seen.insert(two.next()) }
+        for _ in 0..<50_000 {
+            seen.insert(one.next())
+            seen.insert(two.next())
+        }
         #expect(seen.count == 100_000)
     }
 

@@ -16,7 +16,9 @@ struct ComparisonTests {
 
     @Test("strings of different length are unequal, and empty ones are equal")
     func lengths() {
-        let one: [UInt8] = [0], two: [UInt8] = [0, 0], none: [UInt8] = []
+        let one: [UInt8] = [0]
+        let two: [UInt8] = [0, 0]
+        let none: [UInt8] = []
         expect(!constantTimeEqual(one.span, two.span))
         expect(!constantTimeEqual(none.span, one.span))
         expect(constantTimeEqual(none.span, none.span))
@@ -25,7 +27,8 @@ struct ComparisonTests {
     @Test("a difference in the first byte takes as long as one in the last")
     func timing() {
         let left = [UInt8](repeating: 3, count: 1 << 20)
-        var first = left, last = left
+        var first = left
+        var last = left
         first[0] = 4
         last[left.count - 1] = 4
         // The best of many runs, since machines are busy; an early exit would be thousands of times faster.

@@ -84,7 +84,8 @@ package enum KeyringFile {
         guard format == formatVersion else { throw .unsupportedFormat(format) }
         let count = Int(UInt32(bigEndian: bytes.span, at: 12))
         guard count <= entriesMax, bytes.count == headerBytes + count * entryBytes + macBytes else { throw .damaged }
-        guard try crypto({ () throws(CryptoError) in try root.checkValue() }) == UInt64(bigEndian: bytes.span, at: 40) else {
+        guard try crypto({ () throws(CryptoError) in try root.checkValue() }) == UInt64(bigEndian: bytes.span, at: 40)
+        else {
             throw .wrongRootKey
         }
         let body = bytes.count - macBytes

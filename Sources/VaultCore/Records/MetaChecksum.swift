@@ -17,7 +17,9 @@ enum MetaChecksum {
     static func checked(_ stored: [UInt8], key: [UInt8], valueBytes: Int) -> [UInt8]? {
         guard stored.count == valueBytes + byteCount else { return nil }
         let value = Array(stored[0..<valueBytes])
-        guard let expected = try? checksum(key, value), stored[valueBytes...].elementsEqual(expected) else { return nil }
+        guard let expected = try? checksum(key, value), stored[valueBytes...].elementsEqual(expected) else {
+            return nil
+        }
         return value
     }
 

@@ -22,9 +22,13 @@ struct PurposeSets {
         return UInt64(bigEndian: value.span, at: 0)
     }
 
-    private mutating func load(_ id: Int, in snapshot: borrowing Snapshot, _ tables: Tables) throws(LMDBError) -> UInt64? {
+    private mutating func load(_ id: Int, in snapshot: borrowing Snapshot, _ tables: Tables) throws(LMDBError)
+        -> UInt64?
+    {
         let key = MetaKey.purposeSet(UInt16(id))
-        guard let stored = try snapshot.get(tables.meta, key.span), let mask = Self.mask(stored, key: key) else { return nil }
+        guard let stored = try snapshot.get(tables.meta, key.span), let mask = Self.mask(stored, key: key) else {
+            return nil
+        }
         while masks.count <= id { masks.append(nil) }
         masks[id] = mask
         return mask

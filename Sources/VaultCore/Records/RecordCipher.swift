@@ -33,7 +33,10 @@ package struct RecordCipher: ~Copyable {
     package init(_ keyring: Keyring) throws(CryptoError) {
         random = RandomPool()
         for version in keyring.usable(.data) {
-            contexts.append(DataKeyContext(number: version.number, cipher: try version.withKey { (key) throws(CryptoError) in try AESGCM256(key: key) }))
+            contexts.append(
+                DataKeyContext(
+                    number: version.number,
+                    cipher: try version.withKey { (key) throws(CryptoError) in try AESGCM256(key: key) }))
         }
         activeVersion = contexts[0].number
     }

@@ -43,13 +43,16 @@ package struct Registry: Sendable {
     ) throws(StoreError) -> Registry {
         var registry = Registry()
         for (name, value) in try entries(&transaction, tables, prefix: MetaKey.formatPrefix) {
-            guard let id = Self.number(value, key: MetaKey.formatPrefix + Array(name.utf8), bytes: 2), id < formatsMax else {
+            guard let id = Self.number(value, key: MetaKey.formatPrefix + Array(name.utf8), bytes: 2), id < formatsMax
+            else {
                 throw .damaged("format registry")
             }
             registry.formats[name] = id
         }
         for (name, value) in try entries(&transaction, tables, prefix: MetaKey.purposePrefix) {
-            guard let bit = Self.number(value, key: MetaKey.purposePrefix + Array(name.utf8), bytes: 1), bit < purposesMax else {
+            guard let bit = Self.number(value, key: MetaKey.purposePrefix + Array(name.utf8), bytes: 1),
+                bit < purposesMax
+            else {
                 throw .damaged("purpose registry")
             }
             registry.purposes[name] = UInt8(bit)
@@ -89,7 +92,11 @@ package struct Registry: Sendable {
             var isInside = try cursor.seek(atOrAfter: prefix.span)
             while isInside, hasPrefix(cursor.key, prefix) {
                 let name = cursor.key.extracting(droppingFirst: prefix.count).copied
-                found.append((String(decoding: name, as: UTF8.self), cursor.value.extracting(first: MetaKey.valueBytesMax + 1).copied))
+                found.append(
+                    (
+                        String(decoding: name, as: UTF8.self),
+                        cursor.value.extracting(first: MetaKey.valueBytesMax + 1).copied
+                    ))
                 isInside = try cursor.next()
             }
         }

@@ -81,7 +81,9 @@ package final class Store: Sendable {
             try transaction.putMeta(tables, MetaKey.vault, vault)
             return
         }
-        guard let found = try transaction.meta(tables, MetaKey.schema), found.count == 8 else { throw .damaged("schema version") }
+        guard let found = try transaction.meta(tables, MetaKey.schema), found.count == 8 else {
+            throw .damaged("schema version")
+        }
         let version = UInt64(bigEndian: found.span, at: 0)
         guard version == schema else { throw .schema(version) }
         guard let owner = try transaction.meta(tables, MetaKey.vault), owner.count == 16 else {

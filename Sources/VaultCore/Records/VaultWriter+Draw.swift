@@ -41,7 +41,11 @@ extension VaultWriter {
         guard let asCard = PAN(value: token.value, length: length) else { return false }
         for index in indexes {
             let presence = try crypto { () throws(CryptoError) in try index.value.presence(of: asCard) }
-            if try lmdb({ () throws(LMDBError) in try BlindIndex.holds(presence: presence.span, in: &transaction, store.tables) }) { return true }
+            if try lmdb({ () throws(LMDBError) in
+                try BlindIndex.holds(presence: presence.span, in: &transaction, store.tables)
+            }) {
+                return true
+            }
         }
         return false
     }

@@ -52,7 +52,9 @@ extension VaultWriter {
             }
         }
         _ = try lmdb { () throws(LMDBError) in try transaction.delete(tables.tokens, token) }
-        if header.flags.contains(.subjectLinked) { _ = try lmdb { () throws(LMDBError) in try transaction.delete(tables.subjects, token) } }
+        if header.flags.contains(.subjectLinked) {
+            _ = try lmdb { () throws(LMDBError) in try transaction.delete(tables.subjects, token) }
+        }
         changes.dataRecords[header.keyVersion, default: 0] -= 1
         changes.formatTokens[header.format, default: 0] -= 1
     }

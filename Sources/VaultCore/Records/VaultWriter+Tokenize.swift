@@ -33,8 +33,12 @@ extension VaultWriter {
         pan: PAN, format: UInt16, subject: [UInt8], _ transaction: inout WriteTransaction
     ) throws(StoreError) -> UInt64? {
         for index in indexes {
-            let key = try crypto { () throws(CryptoError) in try index.value.key(pan: pan, format: format, subject: subject.span) }
-            let token = try lmdb { () throws(LMDBError) in try BlindIndex.firstToken(under: key.span, in: &transaction, store.tables) }
+            let key = try crypto { () throws(CryptoError) in
+                try index.value.key(pan: pan, format: format, subject: subject.span)
+            }
+            let token = try lmdb { () throws(LMDBError) in
+                try BlindIndex.firstToken(under: key.span, in: &transaction, store.tables)
+            }
             if let token { return token }
         }
         return nil
@@ -95,12 +99,16 @@ extension VaultWriter {
     ) throws(StoreError) -> Bool {
         let key = Self.requestBytes(item)
         let remembered: (token: UInt64, time: UInt32)? = try lmdb { () throws(LMDBError) in
-            guard let value = try transaction.get(store.tables.requests, key.span), value.count == 12 else { return nil }
+            guard let value = try transaction.get(store.tables.requests, key.span), value.count == 12 else {
+                return nil
+            }
             return (UInt64(bigEndian: value, at: 0), UInt32(bigEndian: value, at: 8))
         }
         guard let (token, time) = remembered, now < time &+ Self.requestMemory else { return false }
         // Forgotten or expired meanwhile: the retry is a new request.
-        guard let (header, card) = try openRecord(token, &transaction), !header.isExpired(now: now) else { return false }
+        guard let (header, card) = try openRecord(token, &transaction), !header.isExpired(now: now) else {
+            return false
+        }
         guard card.pan == pan, header.format == item.format else {
             item.outcome = .conflict
             return true
@@ -198,11 +206,14 @@ extension VaultWriter {
         var value: [UInt8] = []
         value.append(bigEndian: token)
         value.append(bigEndian: now)
-        try lmdb { () throws(LMDBError) in try transaction.put(store.tables.requests, Self.requestBytes(item).span, value.span) }
+        try lmdb { () throws(LMDBError) in
+            try transaction.put(store.tables.requests, Self.requestBytes(item).span, value.span)
+        }
     }
 
     /// The id of a set of purposes, made when first used; the set 0 stands for "any".
-    private mutating func purposeSet(_ mask: UInt64, _ transaction: inout WriteTransaction) throws(StoreError) -> UInt16 {
+    private mutating func purposeSet(_ mask: UInt64, _ transaction: inout WriteTransaction) throws(StoreError) -> UInt16
+    {
         if mask == .max { return 0 }
         if let id = purposeSets[mask] { return id }
         let tables = store.tables

@@ -100,7 +100,8 @@ private struct VerifyCounts {
         conclude(.subjects, count, isOrdered, try snapshot.statistics(tables.subjects).entries)
         if linked != count {
             findings.append(
-                VerifyFinding(kind: .counter, table: .subjects, subject: "linked tokens", stored: linked, counted: count))
+                VerifyFinding(
+                    kind: .counter, table: .subjects, subject: "linked tokens", stored: linked, counted: count))
         }
     }
 
@@ -120,7 +121,8 @@ private struct VerifyCounts {
         if !isOrdered { findings.append(VerifyFinding(kind: .disordered, table: table, position: count)) }
         let stored = UInt64(max(0, entries))
         if stored != count {
-            findings.append(VerifyFinding(kind: .entryCount, table: table, position: count, stored: stored, counted: count))
+            findings.append(
+                VerifyFinding(kind: .entryCount, table: table, position: count, stored: stored, counted: count))
         }
     }
 
@@ -167,13 +169,16 @@ private struct VerifyMeta {
             } else if cursor.key.hasPrefix(MetaKey.formatPrefix) {
                 isKnown = formatIDs.take(name: cursor.key, number: cursor.value, bytes: 2, below: Registry.formatsMax)
             } else if cursor.key.hasPrefix(MetaKey.purposePrefix) {
-                isKnown = purposeBits.take(name: cursor.key, number: cursor.value, bytes: 1, below: Registry.purposesMax)
+                isKnown = purposeBits.take(
+                    name: cursor.key, number: cursor.value, bytes: 1, below: Registry.purposesMax)
             } else if cursor.key.hasPrefix(MetaKey.purposeSetPrefix) {
                 isKnown =
                     cursor.key.count == MetaKey.purposeSetPrefix.count + 2
                     && PurposeSets.mask(cursor.value, key: cursor.key.copied) != nil
             } else {
-                isKnown = (cursor.key.isEqual(MetaKey.schema) && size == 8) || (cursor.key.isEqual(MetaKey.vault) && size == 16)
+                isKnown =
+                    (cursor.key.isEqual(MetaKey.schema) && size == 8)
+                    || (cursor.key.isEqual(MetaKey.vault) && size == 16)
             }
             if !isKnown { findings.append(VerifyFinding(kind: .layoutInvalid, table: .meta, position: count)) }
             isInside = try cursor.next()
@@ -184,7 +189,8 @@ private struct VerifyMeta {
         }
         let stored = UInt64(max(0, try snapshot.statistics(tables.meta).entries))
         if stored != count {
-            findings.append(VerifyFinding(kind: .entryCount, table: .meta, position: count, stored: stored, counted: count))
+            findings.append(
+                VerifyFinding(kind: .entryCount, table: .meta, position: count, stored: stored, counted: count))
         }
     }
 }
@@ -221,7 +227,9 @@ private struct Tally {
     }
 
     /// Takes the number of a name in a registry; false where it is not as it was written.
-    mutating func take(name key: borrowing Span<UInt8>, number: borrowing Span<UInt8>, bytes: Int, below limit: Int) -> Bool {
+    mutating func take(name key: borrowing Span<UInt8>, number: borrowing Span<UInt8>, bytes: Int, below limit: Int)
+        -> Bool
+    {
         guard key.count <= Environment.keyBytesMax, number.count == bytes + MetaChecksum.byteCount,
             let value = Registry.number(number.copied, key: key.copied, bytes: bytes), value < limit
         else { return false }

@@ -147,7 +147,8 @@ enum StatusReport {
             all.map { kind, certificate in
                 .object([
                     ("kind", .string(kind)), ("subject", .string(certificate.subject)),
-                    ("serial", .string(certificate.serial)), ("not_after", .number(UInt64(max(0, certificate.notAfter)))),
+                    ("serial", .string(certificate.serial)),
+                    ("not_after", .number(UInt64(max(0, certificate.notAfter)))),
                     ("file", .string(certificate.file)),
                 ])
             })

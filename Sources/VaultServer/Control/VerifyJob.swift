@@ -14,7 +14,9 @@ struct VerifyJob: Sendable {
     func start(_ responder: PlainHTTPHandler.Responder) {
         guard service.jobs.begin(.verify) else {
             return responder.answer(
-                .json(.object([("code", .string("busy")), ("title", .string("A verify is running already."))]), status: 409))
+                .json(
+                    .object([("code", .string("busy")), ("title", .string("A verify is running already."))]),
+                    status: 409))
         }
         NIOThreadPool.singleton.submit { _ in
             run(responder)
@@ -39,7 +41,8 @@ struct VerifyJob: Sendable {
         service.logger.notice(
             "verify_finished",
             metadata: [
-                "records": "\(report.records)", "findings": "\(report.findingCount)", "complete": "\(report.isComplete)",
+                "records": "\(report.records)", "findings": "\(report.findingCount)",
+                "complete": "\(report.isComplete)",
             ])
     }
 

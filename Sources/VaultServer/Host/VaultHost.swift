@@ -1,5 +1,5 @@
-internal import Logging
 package import LMDB
+internal import Logging
 internal import Synchronization
 package import VaultCore
 

@@ -140,7 +140,9 @@ package final class WriterThread: @unchecked Sendable {
             switch error {
             case .full:
                 logger.warning("store_full", metadata: ["what": "a group of writes found no room; nothing was written"])
-                if host.currentStore?.environment.isPanicked == true { stopWriting("the disk was full at the last page") }
+                if host.currentStore?.environment.isPanicked == true {
+                    stopWriting("the disk was full at the last page")
+                }
                 return .full
             case .unknown(let cause):
                 stopWriting(cause.message)

@@ -101,14 +101,17 @@ enum PrometheusText {
             "commit_seconds_total", .counter, "Time spent in groups of writes, flush included.",
             [([:], "\(Double(metrics.commitNanoseconds.current) / 1e9)")])
         output.add("writes_total", .counter, "Items written.", [([:], String(metrics.writes.current))])
-        output.add("writer_queue_depth", .gauge, "Batches waiting for the writer.", [([:], String(service.writer.depth))])
         output.add(
-            "writer_queue_limit", .gauge, "Batches that may wait.", [([:], String(service.configuration.store.writerQueue))])
+            "writer_queue_depth", .gauge, "Batches waiting for the writer.", [([:], String(service.writer.depth))])
+        output.add(
+            "writer_queue_limit", .gauge, "Batches that may wait.",
+            [([:], String(service.configuration.store.writerQueue))])
         output.add(
             "write_stopped", .gauge, "1 after a failed write or flush, until the store proved itself again.",
             [([:], service.host.writeState == .stopped ? "1" : "0")])
         output.add(
-            "token_draws_total", .counter, "Tokens looked at to find free ones: against tokens made, how full buckets are.",
+            "token_draws_total", .counter,
+            "Tokens looked at to find free ones: against tokens made, how full buckets are.",
             [([:], String(metrics.tokenDraws.current))])
         output.add(
             "last_verify_timestamp_seconds", .gauge, "When the store was last verified whole; 0 before.",
@@ -117,7 +120,8 @@ enum PrometheusText {
             "last_verify_findings", .gauge, "What that verify found.",
             [([:], String(metrics.verifyFindings.load(ordering: .relaxed)))])
         output.add(
-            "bucket_full_total", .counter, "Searches that found no free token.", [([:], String(metrics.fullBuckets.current))])
+            "bucket_full_total", .counter, "Searches that found no free token.",
+            [([:], String(metrics.fullBuckets.current))])
     }
 
     private static func keysAndStore(_ service: VaultService, _ output: inout Output) {
@@ -126,7 +130,10 @@ enum PrometheusText {
         for format in policy.formats.all {
             for length in 12...19 where format.allowedLengths.contains(PANLengths(length)) {
                 capacities.append(
-                    (["format": format.name, "length": String(length)], String(format.capacity(forLength: length).tokens)))
+                    (
+                        ["format": format.name, "length": String(length)],
+                        String(format.capacity(forLength: length).tokens)
+                    ))
             }
         }
         output.add("format_bucket_capacity", .gauge, "Tokens of one bucket: equal kept digits.", capacities)
@@ -146,7 +153,9 @@ enum PrometheusText {
         output.add(
             "key_created_timestamp_seconds", .gauge, "When a key version was made.",
             statistics.keys.map { (labels($0), String($0.created)) })
-        output.add("keyring_generation", .gauge, "Generation of the keyring.", [([:], String(service.host.keyring.generation))])
+        output.add(
+            "keyring_generation", .gauge, "Generation of the keyring.", [([:], String(service.host.keyring.generation))]
+        )
         output.add("store_used_bytes", .gauge, "Bytes of the map in use.", [([:], String(statistics.mapBytesUsed))])
         output.add("store_limit_bytes", .gauge, "Size of the map.", [([:], String(statistics.mapBytesLimit))])
         output.add("store_tokens", .gauge, "Records.", [([:], String(statistics.tokens))])
@@ -163,7 +172,8 @@ enum PrometheusText {
             tls.certificates.prefix(1).map { (["kind": "server", "serial": $0.serial], String($0.notAfter)) }
                 + tls.authorities.map { (["kind": "client_ca", "serial": $0.serial], String($0.notAfter)) })
         output.add(
-            "crl_next_update_timestamp_seconds", .gauge, "When a revocation list ends, and with it every new connection.",
+            "crl_next_update_timestamp_seconds", .gauge,
+            "When a revocation list ends, and with it every new connection.",
             tls.revocationLists.map { (["issuer": $0.issuer], String($0.nextUpdate)) })
     }
 

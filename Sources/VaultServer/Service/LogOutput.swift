@@ -32,7 +32,8 @@ package struct LogOutput: LogHandler {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         var line = ""
         if isJSON {
-            line = "{\"time\":\"\(Self.time())\",\"level\":\"\(event.level.rawValue)\",\"event\":\"\(Self.clean("\(event.message)"))\""
+            line =
+                "{\"time\":\"\(Self.time())\",\"level\":\"\(event.level.rawValue)\",\"event\":\"\(Self.clean("\(event.message)"))\""
             for (key, value) in all { line += ",\"\(Self.clean(key))\":\"\(Self.clean("\(value)"))\"" }
             line += "}\n"
         } else {

@@ -89,7 +89,9 @@ package final class VaultService: Sendable {
     static func register(
         _ configuration: Configuration, _ host: VaultHost, logger: Logger
     ) throws(StartupError) -> Registry {
-        guard let store = host.currentStore else { throw .store(.damaged("the store is closed"), path: host.files.database) }
+        guard let store = host.currentStore else {
+            throw .store(.damaged("the store is closed"), path: host.files.database)
+        }
         let formats = configuration.formats.map(\.name)
         let purposes = Policy.purposes(of: configuration)
         do throws(StoreError) {
@@ -163,7 +165,8 @@ package final class VaultService: Sendable {
         let control = configuration.listen.control.absolute
         try await open("listen.control: \(control)") {
             try await self.bind(
-                side.control(self.sideGroup), control, mode: configuration.control.mode, group: configuration.control.group)
+                side.control(self.sideGroup), control, mode: configuration.control.mode,
+                group: configuration.control.group)
         }
     }
 
@@ -269,7 +272,8 @@ package final class VaultService: Sendable {
             logger.warning(
                 "memory_not_locked", metadata: ["what": "keys may reach swap: raise LimitMEMLOCK, or turn swap off"])
         }
-        logger.notice("started", metadata: ["version": "\(Strongroom.version)", "deployment": "\(configuration.deployment)"])
+        logger.notice(
+            "started", metadata: ["version": "\(Strongroom.version)", "deployment": "\(configuration.deployment)"])
         let interval = notifier.watchdogMicroseconds.map { TimeAmount.microseconds(Int64($0 / 3)) } ?? .seconds(10)
         let beats = Heartbeats(service: self)
         sideGroup.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in beats.check() }

@@ -145,9 +145,11 @@ struct AtomicFileTests {
         #expect(try AtomicFile.read(path) == [])
     }
 
-    @Test("the directory of a path is found", arguments: [
-        ("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b", "a"), ("/a/b/c", "/a/b"),
-    ])
+    @Test(
+        "the directory of a path is found",
+        arguments: [
+            ("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b", "a"), ("/a/b/c", "/a/b"),
+        ])
     func parent(path: String, expected: String) {
         #expect(AtomicFile.parent(of: path) == expected)
     }

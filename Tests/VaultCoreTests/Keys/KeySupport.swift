@@ -24,7 +24,8 @@ extension RootKey {
 extension KeyVersion {
     /// The same version in another state; its bytes go where it is destroyed.
     func with(state: KeyState, retired: UInt64 = 0, destroyed: UInt64 = 0) throws -> KeyVersion {
-        let key = state == .destroyed
+        let key =
+            state == .destroyed
             ? SecretBytes(count: 0) : try withKey { (key) throws(CryptoError) in SecretBytes(copying: key) }
         return KeyVersion(
             purpose: purpose, number: number, state: state, created: created, retired: retired, destroyed: destroyed,
@@ -69,7 +70,8 @@ extension Keyring {
         for version in self.versions {
             let goes = version.purpose == purpose && version.state == .retiring
             versions.append(
-                goes ? try version.with(state: .destroyed, retired: version.retired, destroyed: 1_700_000_002) : version)
+                goes ? try version.with(state: .destroyed, retired: version.retired, destroyed: 1_700_000_002) : version
+            )
         }
         return Keyring(generation: generation + 1, vaultID: vaultID, versions: versions)
     }

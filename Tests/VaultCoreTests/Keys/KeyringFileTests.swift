@@ -128,7 +128,8 @@ struct KeyringFileTests {
     @Test("other files and later formats are named")
     func notAKeyring() throws {
         #expect(refusal([]) == .notAKeyring)
-        #expect(refusal(Array("hello, this is not a keyring at all, but a text file of some size".utf8)) == .notAKeyring)
+        #expect(
+            refusal(Array("hello, this is not a keyring at all, but a text file of some size".utf8)) == .notAKeyring)
         var later = try encoded(try rich())
         later[11] = 2
         #expect(refusal(later) == .unsupportedFormat(2))
@@ -204,5 +205,7 @@ struct KeyringFileTests {
 /// Whether some bytes contain others.
 func contains(_ bytes: [UInt8], _ part: [UInt8]) -> Bool {
     guard part.count <= bytes.count else { return false }
-    return (0...bytes.count - part.count).contains { bytes[$0] == part[0] && Array(bytes[$0..<$0 + part.count]) == part }
+    return (0...bytes.count - part.count).contains {
+        bytes[$0] == part[0] && Array(bytes[$0..<$0 + part.count]) == part
+    }
 }

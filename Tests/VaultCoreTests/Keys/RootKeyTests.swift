@@ -48,9 +48,11 @@ struct RootKeyTests {
         #expect(try AtomicFile.read(path) == before)
     }
 
-    @Test("a file that group or others may touch in any way is refused", arguments: [
-        0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o660, 0o644, 0o666, 0o777,
-    ] as [mode_t])
+    @Test(
+        "a file that group or others may touch in any way is refused",
+        arguments: [
+            0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o660, 0o644, 0o666, 0o777,
+        ] as [mode_t])
     func exposed(mode: mode_t) {
         write([UInt8](repeating: 1, count: 32), to: path, mode: mode)
         #expect(failure(path) == .exposed(path: path))

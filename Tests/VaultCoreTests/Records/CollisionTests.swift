@@ -6,7 +6,8 @@ import Testing
 struct CollisionTests {
     /// Twelve digits less six of the BIN, or eight of the lead, leave ten thousand or a few tokens to a bucket.
     private static func tiny(_ luhn: TokenFormat.LuhnRule) -> TestFormat {
-        TestFormat(name: "tiny", keep: .none, luhn: luhn, lead: luhn == .any ? "41111111" : "4111111", acceptLuhnInvalid: true)
+        TestFormat(
+            name: "tiny", keep: .none, luhn: luhn, lead: luhn == .any ? "41111111" : "4111111", acceptLuhnInvalid: true)
     }
 
     @Test("a card that equals a live token is refused, and is a card again once the token is gone")
@@ -27,9 +28,11 @@ struct CollisionTests {
         #expect(try vault.verify().isSound)
     }
 
-    @Test("tokens never equal a stored card, although the cards lie in the midst of the bucket", arguments: [
-        TokenFormat.LuhnRule.valid, .any,
-    ])
+    @Test(
+        "tokens never equal a stored card, although the cards lie in the midst of the bucket",
+        arguments: [
+            TokenFormat.LuhnRule.valid, .any,
+        ])
     func tokenIsNoCard(luhn: TokenFormat.LuhnRule) throws {
         let vault = try TestVault([Self.tiny(luhn)])
         // 411111110000...: cards in the same range as the tokens, every second one of what passes.

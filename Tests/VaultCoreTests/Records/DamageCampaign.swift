@@ -106,7 +106,9 @@ final class DamageCampaign {
             let reveals = try vault.reveal(slice.map(\.token))
             for (one, reveal) in zip(slice, reveals) {
                 if reveal.status == .revealed {
-                    if reveal.pan != one.pan || Int(reveal.panLength) != String(one.pan).utf8.count { outcome.wrong += 1 }
+                    if reveal.pan != one.pan || Int(reveal.panLength) != String(one.pan).utf8.count {
+                        outcome.wrong += 1
+                    }
                     outcome.revealed += 1
                     if reveal.expiry != one.expiry { outcome.wrong += 1 }
                 } else {
@@ -144,13 +146,17 @@ final class DamageCampaign {
 
     /// How many faults of a kind to try: more before a release, by STRONGROOM_FAULTS, a factor.
     static func count(_ usual: Int) -> Int {
-        guard let text = unsafe getenv("STRONGROOM_FAULTS"), let factor = Int(unsafe String(cString: text)) else { return usual }
+        guard let text = unsafe getenv("STRONGROOM_FAULTS"), let factor = Int(unsafe String(cString: text)) else {
+            return usual
+        }
         return usual * max(1, factor)
     }
 
     /// Another one for each run of a long campaign, by STRONGROOM_SEED.
     static func seed(_ usual: UInt64) -> UInt64 {
-        guard let text = unsafe getenv("STRONGROOM_SEED"), let seed = UInt64(unsafe String(cString: text)) else { return usual }
+        guard let text = unsafe getenv("STRONGROOM_SEED"), let seed = UInt64(unsafe String(cString: text)) else {
+            return usual
+        }
         return seed
     }
 
@@ -159,6 +165,7 @@ final class DamageCampaign {
         let page = offset / pageBytes * pageBytes
         let flags = UInt16(image[page + 10]) | UInt16(image[page + 11]) << 8
         let names = [(1, "branch"), (2, "leaf"), (4, "overflow"), (8, "meta"), (32, "leaf2")] as [(UInt16, String)]
-        return names.filter { flags & $0.0 != 0 }.map(\.1).joined(separator: "+") + " page \(page / pageBytes), byte \(offset - page)"
+        return names.filter { flags & $0.0 != 0 }.map(\.1).joined(separator: "+")
+            + " page \(page / pageBytes), byte \(offset - page)"
     }
 }

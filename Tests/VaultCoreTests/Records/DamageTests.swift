@@ -20,7 +20,9 @@ struct DamageTests {
                 let offset =
                     switch number % 4 {
                     case 0: DamageCampaign.nodeHeader(in: copy, &random)
-                    case 1: Int.random(in: 0..<copy.count / 4096, using: &random) * 4096 + .random(in: 0..<64, using: &random)
+                    case 1:
+                        Int.random(in: 0..<copy.count / 4096, using: &random) * 4096
+                            + .random(in: 0..<64, using: &random)
                     default: Int.random(in: 0..<copy.count, using: &random)
                     }
                 let bit = Int.random(in: 0..<8, using: &random)
@@ -143,7 +145,9 @@ struct DamageTally {
     }
 
     func conclude(_ title: String) {
-        print("\(title): \(faults) faults, \(refused) refused at opening, \(noticed) noticed by reads, \(reported) reported, \(served) served, slowest check \(slowest)")
+        print(
+            "\(title): \(faults) faults, \(refused) refused at opening, \(noticed) noticed by reads, \(reported) reported, \(served) served, slowest check \(slowest)"
+        )
         #expect(noticed > faults / 10)
         #expect(slowest < .seconds(5))
     }

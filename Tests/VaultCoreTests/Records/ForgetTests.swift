@@ -36,7 +36,10 @@ struct ForgetTests {
         let vault = try TestVault()
         let token = try vault.tokenize(visa)
         let sees: UInt64 = 1 << UInt64(vault.id("once"))
-        #expect(try vault.forget([token, token + 1, 0, visa, .max], formats: sees) == [.missing, .missing, .missing, .missing, .missing])
+        #expect(
+            try vault.forget([token, token + 1, 0, visa, .max], formats: sees) == [
+                .missing, .missing, .missing, .missing, .missing,
+            ])
         #expect(try vault.forget([token], formats: 0) == [.missing])
         #expect(try vault.reveal(token).pan == visa)
         #expect(try vault.forget([token], formats: 1 << UInt64(vault.id("cards"))) == [.done])

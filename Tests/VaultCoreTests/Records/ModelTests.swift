@@ -1,5 +1,5 @@
-import LMDB
 import Glibc
+import LMDB
 import Testing
 
 @testable import VaultCore
@@ -21,7 +21,9 @@ struct ModelTests {
     }
 
     /// 20,000 random operations in random groups, with reopenings and key rotations, against dictionaries.
-    @Test("20,000 random operations leave exactly what a dictionary says, and exact counters", arguments: [1, 2] as [UInt64])
+    @Test(
+        "20,000 random operations leave exactly what a dictionary says, and exact counters",
+        arguments: [1, 2] as [UInt64])
     func random(seed: UInt64) throws {
         print("model test, seed \(seed)")
         var random = SeededRandom(seed &* 0x9E37_79B9_7F4A_7C15)
@@ -48,9 +50,12 @@ struct ModelTests {
                         Order(
                             pan: pans.randomElement(using: &random) ?? 0, format: vault.id(format),
                             subject: subjects.randomElement(using: &random) ?? "",
-                            expiry: Bool.random(using: &random) ? CardExpiry(packed: .random(in: 1...1_200, using: &random)) : nil,
-                            ttl: Int.random(in: 0..<4, using: &random) == 0 ? .random(in: 1...2_000, using: &random) : nil,
-                            purposes: Int.random(in: 0..<4, using: &random) == 0 ? .random(in: 0..<8, using: &random) : nil))
+                            expiry: Bool.random(using: &random)
+                                ? CardExpiry(packed: .random(in: 1...1_200, using: &random)) : nil,
+                            ttl: Int.random(in: 0..<4, using: &random) == 0
+                                ? .random(in: 1...2_000, using: &random) : nil,
+                            purposes: Int.random(in: 0..<4, using: &random) == 0
+                                ? .random(in: 0..<8, using: &random) : nil))
                 }
                 let items = try vault.tokenize(orders, at: now)
                 for (index, order) in orders.enumerated() {
@@ -63,7 +68,9 @@ struct ModelTests {
                         guard let shortest = [ttl, limit].compactMap({ $0 }).min() else { return 0 }
                         return now + shortest
                     }
-                    if let known = names[format]?[name], var entry = held[known], entry.deadline == 0 || now < entry.deadline {
+                    if let known = names[format]?[name], var entry = held[known],
+                        entry.deadline == 0 || now < entry.deadline
+                    {
                         #expect(item.token == known)
                         if let expiry = order.expiry { entry.expiry = expiry.packed }
                         if order.ttl != nil { entry.deadline = deadline(order.ttl) }

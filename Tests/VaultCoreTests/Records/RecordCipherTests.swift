@@ -170,7 +170,9 @@ struct RecordCipherTests {
         good.append(bigEndian: 4_111_111_111_111_111 as UInt64)
         good += [16, 0, 0, 5, 0, 0, 0, 0]
         #expect(sealer.open(try forged(good), token: token) == .card(4_111_111_111_111_111, 16, 5))
-        for (position, value) in [(8, 15), (8, 17), (8, 0), (9, 1), (10, 0xFF), (12, 1), (13, 1), (14, 1), (15, 1), (0, 0xFF)]
+        for (position, value) in [
+            (8, 15), (8, 17), (8, 0), (9, 1), (10, 0xFF), (12, 1), (13, 1), (14, 1), (15, 1), (0, 0xFF),
+        ]
             as [(Int, UInt8)]
         {
             var block = good

@@ -29,7 +29,8 @@ struct RecordLayoutTests {
     func roundTrip(seed: UInt64) {
         var random = SeededRandom(seed)
         let header = RecordHeader(
-            flags: RecordFlags(rawValue: .random(in: 0...7, using: &random)), format: .random(in: 0 ... .max, using: &random),
+            flags: RecordFlags(rawValue: .random(in: 0...7, using: &random)),
+            format: .random(in: 0 ... .max, using: &random),
             keyVersion: .random(in: 0 ... .max, using: &random), created: .random(in: 0 ... .max, using: &random),
             deadline: .random(in: 0 ... .max, using: &random), purposeSet: .random(in: 0 ... .max, using: &random))
         #expect(RecordHeader(bytes(header).span) == header)

@@ -16,7 +16,10 @@ struct RedactionTests {
         dump(reveal, to: &dumped)
         dump(inspection, to: &dumped)
         dump(inspection.card, to: &dumped)
-        let texts = ["\(item) \(reveal) \(inspection) \(inspection.card)", String(reflecting: (item, reveal, inspection)), dumped]
+        let texts = [
+            "\(item) \(reveal) \(inspection) \(inspection.card)", String(reflecting: (item, reveal, inspection)),
+            dumped,
+        ]
         for text in texts {
             #expect(!text.contains("4111111"))
             #expect(!text.contains(String(item.token)))

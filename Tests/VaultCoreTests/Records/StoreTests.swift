@@ -104,7 +104,8 @@ struct StoreTests {
             let error = #expect(throws: StoreError.self) {
                 try store.prepare(keyring: vault.keyring, formats: ["cards"], purposes: ["charge"])
             }
-            #expect(error == .damaged(prefix.starts(with: MetaKey.formatPrefix) ? "format registry" : "purpose registry"))
+            #expect(
+                error == .damaged(prefix.starts(with: MetaKey.formatPrefix) ? "format registry" : "purpose registry"))
             #expect(try vault.verify().findings.contains { $0.table == .meta && $0.kind == .layoutInvalid })
         }
         let vault = try TestVault()
@@ -158,7 +159,8 @@ struct StoreTests {
         for order in [["three", "one", "two"], ["new", "two"], ["one"], ["two", "three", "one", "new"]] {
             try vault.reopen(formats: order.map { TestFormat(name: $0) })
             for (name, id) in zip(names, ids) { #expect(vault.registry.formatID(name) == id) }
-            #expect(try vault.reveal(token, formats: 1 << 2).status == (order.contains("two") ? .revealed : .purposeDenied))
+            #expect(
+                try vault.reveal(token, formats: 1 << 2).status == (order.contains("two") ? .revealed : .purposeDenied))
         }
         #expect(vault.id("new") == 4)
         #expect(vault.registry.formatName(4) == "new")
@@ -208,7 +210,9 @@ struct StoreTests {
             return try transaction.counter(store.tables, MetaKey.encryptions(1))
         }
         #expect(try counted() == Store.encryptionsReserve)
-        _ = try vault.tokenize([Order(pan: 4_111_111_111_111_111, format: 1), Order(pan: 4_111_111_111_111_111, format: 1)])
+        _ = try vault.tokenize([
+            Order(pan: 4_111_111_111_111_111, format: 1), Order(pan: 4_111_111_111_111_111, format: 1),
+        ])
         #expect(try counted() == Store.encryptionsReserve + 1)
         _ = try vault.tokenize(4_111_111_111_111_111, subject: "s")
         #expect(try counted() == Store.encryptionsReserve + 3)

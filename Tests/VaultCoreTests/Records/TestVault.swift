@@ -67,14 +67,17 @@ final class TestVault {
         let store = try Store(path: directory.path, mapBytes: mapBytes, readers: 16, keyring: keyring)
         registry =
             isPrepared
-            ? try store.registry() : try store.prepare(keyring: keyring, formats: formats.map(\.name), purposes: purposes)
+            ? try store.registry()
+            : try store.prepare(keyring: keyring, formats: formats.map(\.name), purposes: purposes)
         var entries: [(format: TokenFormat, purposes: UInt64)] = []
         for format in formats {
             guard let id = registry.formatID(format.name) else { continue }
             let made = try TokenFormat(
                 name: format.name, id: id, keep: format.keep, luhn: format.luhn, lead: format.lead, reuse: format.reuse,
                 ttlSeconds: format.ttl, purposes: format.purposes, acceptLuhnInvalid: format.acceptLuhnInvalid)
-            let mask = format.purposes.isEmpty ? UInt64.max : format.purposes.reduce(0) { $0 | (registry.purposeMask($1) ?? 0) }
+            let mask =
+                format.purposes.isEmpty
+                ? UInt64.max : format.purposes.reduce(0) { $0 | (registry.purposeMask($1) ?? 0) }
             entries.append((made, mask))
         }
         table = FormatTable(entries)
@@ -151,12 +154,15 @@ final class TestVault {
     }
 
     func reveal(
-        _ token: UInt64, purpose: UInt64 = .max, formats: UInt64 = TestVault.allFormats, at now: UInt32 = TestVault.start
+        _ token: UInt64, purpose: UInt64 = .max, formats: UInt64 = TestVault.allFormats,
+        at now: UInt32 = TestVault.start
     ) throws -> Reveal {
         try reveal([token], purpose: purpose, formats: formats, at: now)[0]
     }
 
-    func inspect(_ token: UInt64, formats: UInt64 = TestVault.allFormats, at now: UInt32 = TestVault.start) throws -> Inspection? {
+    func inspect(_ token: UInt64, formats: UInt64 = TestVault.allFormats, at now: UInt32 = TestVault.start) throws
+        -> Inspection?
+    {
         try reader?.inspect(token, access: Access(formats: formats), now: now) ?? nil
     }
 
@@ -231,6 +237,7 @@ extension SeededRandom {
 }
 
 /// A stored record, copied.
-func copied(_ transaction: borrowing WriteTransaction, _ tables: Tables, _ token: UInt64) throws(LMDBError) -> [UInt8]? {
+func copied(_ transaction: borrowing WriteTransaction, _ tables: Tables, _ token: UInt64) throws(LMDBError) -> [UInt8]?
+{
     try transaction.get(tables.tokens, token)?.copied
 }

@@ -40,7 +40,9 @@ struct TokenizeTests {
         let vault = try TestVault()
         let token = try vault.tokenize(visa)
         #expect(try vault.tokenize(visa) == token)
-        let batch = try vault.tokenize([Order(pan: other, format: 1), Order(pan: visa, format: 1), Order(pan: other, format: 1)])
+        let batch = try vault.tokenize([
+            Order(pan: other, format: 1), Order(pan: visa, format: 1), Order(pan: other, format: 1),
+        ])
         #expect(batch.map(\.outcome) == [.done, .done, .done])
         #expect(batch[0].token == batch[2].token)
         #expect(batch[1].token == token)
@@ -61,7 +63,8 @@ struct TokenizeTests {
             #expect(try vault.reveal(near).status == .missing)
             #expect(try vault.inspect(near) == nil)
         }
-        #expect(try vault.reveal([0, token, token + 1, token]).map(\.status) == [.missing, .revealed, .missing, .revealed])
+        #expect(
+            try vault.reveal([0, token, token + 1, token]).map(\.status) == [.missing, .revealed, .missing, .revealed])
         #expect(try vault.reveal([]).isEmpty)
     }
 
@@ -236,12 +239,16 @@ struct TokenizeTests {
     @Test("a purpose is denied by the record, by its format, and by a format no longer configured")
     func purposes() throws {
         let vault = try TestVault([.cards, TestFormat(name: "narrow", purposes: ["charge", "refund"])])
-        let charge = vault.purpose("charge"), refund = vault.purpose("refund"), fraud = vault.purpose("fraud")
+        let charge = vault.purpose("charge")
+        let refund = vault.purpose("refund")
+        let fraud = vault.purpose("fraud")
         let any = try vault.tokenize(visa)
         let charged = try vault.tokenize(Order(pan: other, format: 1, purposes: charge)).token
         let narrow = try vault.tokenize(Order(pan: visa, format: vault.id("narrow"))).token
         let mixed = try vault.tokenize(Order(pan: other, format: vault.id("narrow"), purposes: refund | fraud)).token
-        for (token, allowed) in [(any, charge | refund | fraud), (charged, charge), (narrow, charge | refund), (mixed, refund)] {
+        for (token, allowed) in [
+            (any, charge | refund | fraud), (charged, charge), (narrow, charge | refund), (mixed, refund),
+        ] {
             for purpose in [charge, refund, fraud] {
                 let reveal = try vault.reveal(token, purpose: purpose)
                 #expect(reveal.status == (allowed & purpose != 0 ? .revealed : .purposeDenied))

@@ -168,7 +168,8 @@ struct VerifyTests {
 
     @Test("every counter that is off by one is a finding with both numbers", arguments: 0..<4)
     func miscounts(which: Int) throws {
-        let key = [MetaKey.dataRecords(1), MetaKey.indexEntries(1), MetaKey.formatTokens(2), MetaKey.dataRecords(5)][which]
+        let key = [MetaKey.dataRecords(1), MetaKey.indexEntries(1), MetaKey.formatTokens(2), MetaKey.dataRecords(5)][
+            which]
         try change { transaction, tables in try transaction.adjust(tables, key, by: 1) }
         let findings = try vault.verify().findings
         #expect(findings.map(\.kind) == [.counter])
@@ -180,7 +181,10 @@ struct VerifyTests {
     @Test("registries, purpose sets and unknown keys of the meta table are checked")
     func meta() throws {
         let garbage: [UInt8] = [1]
-        for key in [Array("nonsense".utf8), MetaKey.purposeSet(1), MetaKey.formatPrefix + Array("cards".utf8), MetaKey.dataRecords(1)] {
+        for key in [
+            Array("nonsense".utf8), MetaKey.purposeSet(1), MetaKey.formatPrefix + Array("cards".utf8),
+            MetaKey.dataRecords(1),
+        ] {
             try change { transaction, tables in try transaction.put(tables.meta, key.span, garbage.span) }
         }
         #expect(try vault.verify().findings.count { $0.kind == .layoutInvalid && $0.table == .meta } == 4)
@@ -249,8 +253,10 @@ struct VerifyTests {
     func whileServing() throws {
         let vault = try TestVault()
         var random = SeededRandom(7)
-        var tokens = try vault.tokenize((0..<5_000).map { Order(pan: random.pan(), format: 1, subject: $0 % 3 == 0 ? "s" : "") })
-            .map(\.token)
+        var tokens = try vault.tokenize(
+            (0..<5_000).map { Order(pan: random.pan(), format: 1, subject: $0 % 3 == 0 ? "s" : "") }
+        )
+        .map(\.token)
         let store = try #require(vault.store)
         var verifier = try Verifier(store: store, keyring: vault.keyring)
         var failure: (any Error)?
@@ -260,8 +266,10 @@ struct VerifyTests {
                 tokens.shuffle(using: &random)
                 _ = try vault.forget(Array(tokens.suffix(300)))
                 tokens.removeLast(300)
-                tokens += try vault.tokenize((0..<300).map { Order(pan: random.pan(), format: 1, subject: $0 % 3 == 0 ? "t" : "") })
-                    .map(\.token)
+                tokens += try vault.tokenize(
+                    (0..<300).map { Order(pan: random.pan(), format: 1, subject: $0 % 3 == 0 ? "t" : "") }
+                )
+                .map(\.token)
             } catch {
                 failure = error
             }
