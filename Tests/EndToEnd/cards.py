@@ -8,8 +8,10 @@ import random
 import pytest
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-_DEFAULT = _REPOSITORY.parent / "shared" / "vectors"
-VECTORS = pathlib.Path(os.environ.get("STRONGROOM_VECTORS", _DEFAULT))
+_SHARED = _REPOSITORY.parent / "shared" / "vectors"
+_COPIES = _REPOSITORY / "Tests" / "Vectors"
+#: STRONGROOM_VECTORS, else the shared directory beside the checkout, else the copies in it.
+VECTORS = pathlib.Path(os.environ.get("STRONGROOM_VECTORS", _SHARED if _SHARED.exists() else _COPIES))
 
 
 def vector_file(name):

@@ -21,7 +21,9 @@ def new_vault():
 
 @pytest.fixture(scope="module")
 def vault():
-    """One vault with the configuration of DESIGN for all tests of a module; it must live, and stop cleanly, at the end."""
+    """One vault with the configuration of DESIGN for all tests of a module; it must live, and stop cleanly, at the
+    end.
+    """
     with strongroom.Vault() as made:
         yield made
         assert made.is_running, f"the daemon died:\n{made.log[-4000:]}"

@@ -1,8 +1,8 @@
 """Plays the cases of http_cases.json against a vault and judges what comes back.
 
 A case says which bytes go out and when, and what must happen: how many replies, which statuses, whether the connection
-ends. The vectors' README has the format in full. The token in the cases is replaced by a live one of the same length, so
-that `ok` is a revealed card and not just one more 404.
+ends. The vectors' README has the format in full. The token in the cases is replaced by a live one of the same length,
+so that `ok` is a revealed card and not just one more 404.
 """
 import base64
 import threading
@@ -76,7 +76,9 @@ class Sender(threading.Thread):
 
 
 class Outcome:
-    """What came back: final answers, interim statuses, whether the server ended the connection, all bytes of answers."""
+    """What came back: final answers, interim statuses, whether the server ended the connection, all bytes of
+    answers.
+    """
 
     def __init__(self):
         self.answers = []

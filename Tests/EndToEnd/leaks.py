@@ -11,7 +11,9 @@ _ZERO_BYTES_MAX = 2
 
 
 class Scanner:
-    """Finds any of a set of card numbers: ASCII and UTF-16 digits, 64-bit integers of both byte orders at any offset."""
+    """Finds any of a set of card numbers: ASCII and UTF-16 digits, 64-bit integers of both byte orders at any
+    offset.
+    """
 
     def __init__(self, pans):
         self.pans = set(pans)
@@ -54,7 +56,9 @@ class Scanner:
         return self.text(data) | (self.binary(data) if integers else set())
 
     def file(self, path, integers=True):
-        """Both, in a file, read piece by piece so that nothing at a seam is missed. A file that is gone holds nothing."""
+        """Both, in a file, read piece by piece so that nothing at a seam is missed. A file that is gone holds
+        nothing.
+        """
         found, tail = set(), b""
         try:
             with open(path, "rb") as file:

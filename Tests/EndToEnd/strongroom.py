@@ -37,7 +37,9 @@ _certificates = None
 
 
 def certificates():
-    """A directory made by certs/make-certs, once for the process: checkout, billing, CLIENT_NAMES, and `late`, expired."""
+    """A directory made by certs/make-certs, once for the process: checkout, billing, CLIENT_NAMES, and `late`,
+    expired.
+    """
     global _certificates
     if _certificates is None:
         directory = pathlib.Path(tempfile.mkdtemp(prefix="strongroom-certs-"))
@@ -173,8 +175,8 @@ class Vault:
         environment.update(self.environment)
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.wrapper, DAEMON, "--config", self.config, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=environment, cwd=self.directory)
+                [*self.wrapper, DAEMON, "--config", self.config, *arguments], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env=environment, cwd=self.directory)
         return self.process
 
     def start(self, within=15.0):

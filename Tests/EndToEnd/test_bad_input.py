@@ -71,7 +71,8 @@ def is_utf8(data):
 def test_json_numbers_are_no_card_numbers(vault):
     """A PAN is a string; a number would lose digits in other programs."""
     with vault.connect("checkout") as connection:
-        for value in (PAN, "4.111111111111111e15", "-4111111111111111", "null", "true", f'["{PAN}"]', f'{{"a":"{PAN}"}}'):
+        for value in (PAN, "4.111111111111111e15", "-4111111111111111", "null", "true", f'["{PAN}"]',
+                      f'{{"a":"{PAN}"}}'):
             answer = connection.exchange("/v1/tokenize", b'{"pan":' + value.encode() + b"}")
             assert answer.outcome == (400, "malformed"), value
             assert_known_problem(answer)
@@ -128,7 +129,8 @@ def is_json_string(document):
 @pytest.mark.parametrize("document", [
     b"[" * 100_000, b'[{"":' * 50_000 + b"\n", b'{"a":' * 100_000, b'{"pan":' + b"[" * 100_000,
     b'{"x":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", b'"' + b"\\u0041" * 100_000, b"1" * 900_000,
-    b'{"pan":"4111111111111111","ttl":' + b"9" * 900_000 + b"}", b"-", b"{", b'{"', b'{"pan', b"\xef\xbb\xbf{}", b"\xff" * 1000,
+    b'{"pan":"4111111111111111","ttl":' + b"9" * 900_000 + b"}", b"-", b"{", b'{"', b'{"pan', b"\xef\xbb\xbf{}",
+    b"\xff" * 1000,
 ], ids=["arrays", "arrays-and-objects", "objects", "arrays-in-pan", "closed-objects", "open-string", "digits",
         "huge-ttl", "minus", "brace", "brace-quote", "open-name", "byte-order-mark", "not-utf8"])
 def test_documents_made_to_exhaust_a_parser_are_malformed(vault, document):
@@ -141,7 +143,8 @@ def test_documents_made_to_exhaust_a_parser_are_malformed(vault, document):
 
 
 @pytest.mark.parametrize("name", [
-    "cvv", "cvc", "cvv2", "cvc2", "cid", "csc", "CVV", "card_cvv", "security_code", "securityCode", "card-security-code",
+    "cvv", "cvc", "cvv2", "cvc2", "cid", "csc", "CVV", "card_cvv", "security_code", "securityCode",
+    "card-security-code",
     "card_verification_value", "track", "track1", "track2", "Track2Data", "track2_equivalent_data", "magstripe", "pin",
     "PIN", "pin_block", "pinBlock", "encrypted_pin_block"])
 def test_sensitive_authentication_data_is_refused_unread(vault, name):
@@ -149,7 +152,8 @@ def test_sensitive_authentication_data_is_refused_unread(vault, name):
     before = vault.metrics()["strongroom_tokens_made_total"]
     secret = "737-secret"
     bodies = [
-        {"pan": PAN, name: "737"}, {name: 737, "pan": PAN}, {"pan": PAN, name: {"value": secret}}, {"pan": PAN, name: None},
+        {"pan": PAN, name: "737"}, {name: 737, "pan": PAN}, {"pan": PAN, name: {"value": secret}},
+        {"pan": PAN, name: None},
         {"cards": [{"pan": PAN}, {"pan": PAN, name: secret}]}, {"cards": [{"pan": PAN}], name: secret},
         {"pan": PAN, "card": {name: secret}}, {"pan": PAN, "unknown": 1, name: secret},
     ]

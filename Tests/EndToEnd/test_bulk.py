@@ -68,7 +68,8 @@ def test_a_line_that_fails_is_a_code_at_its_place(vault, stock):
     assert counts(answer) == (3, 10)
 
     pan, token = stock[0]
-    lines = [pan, pan + ",2031-07", "", "4111111111111112", pan + ",", pan + ",2030-1", pan + ",2030-01,123", "y" * 100, "," + pan,
+    lines = [pan, pan + ",2031-07", "", "4111111111111112", pan + ",", pan + ",2030-1", pan + ",2030-01,123", "y" * 100,
+             "," + pan,
              pan + " ", pan + ",2031-07"]
     answer = bulk(vault, "/v1/tokenize", "\n".join(lines).encode())
     invalid = "!invalid_pan"

@@ -1,9 +1,11 @@
 """Memory stays the same however many lines a bulk request has.
 
-STRONGROOM_LINES sets how many lines are revealed (2,000,000 unless told), a quarter as many are tokenized, a tenth as many
-are new cards.
+STRONGROOM_LINES sets how many lines are revealed (2,000,000 unless told), a quarter as many are tokenized, a tenth
+as many are new cards.
 """
 import os
+import pathlib
+import tempfile
 import threading
 
 import pytest
@@ -13,6 +15,13 @@ import cards
 LINES = int(os.environ.get("STRONGROOM_LINES", "2000000"))
 #: Growth that is allowed between a short and a long run: allocator noise, not lines. A line has 17 bytes at least.
 SLACK = 6 << 20
+
+
+@pytest.fixture
+def files():
+    """A directory for large files that goes with the test; pytest would keep its own."""
+    with tempfile.TemporaryDirectory(prefix="strongroom-lines-") as directory:
+        yield pathlib.Path(directory)
 
 
 class Peak:
@@ -49,16 +58,16 @@ def run(vault, path, file, output, *, name, unix, headers=()):
 
 
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-def test_revealing_many_lines_takes_the_memory_of_few(new_vault, tmp_path, unix):
+def test_revealing_many_lines_takes_the_memory_of_few(new_vault, files, unix):
     """Ten times the lines, the same peak; every line of the answer is right."""
     vault = new_vault()
     pans = cards.make_pans(1000)
     tokens = [result["token"] for result in vault.client("checkout").tokenize_all(pans)]
-    (tmp_path / "block").write_text("".join(token + "\n" for token in tokens))
-    block = (tmp_path / "block").read_bytes()
+    (files / "block").write_text("".join(token + "\n" for token in tokens))
+    block = (files / "block").read_bytes()
     peaks = []
     for lines in (LINES // 10, LINES):
-        upload, output = tmp_path / "tokens", tmp_path / "cards"
+        upload, output = files / "tokens", files / "cards"
         with open(upload, "wb") as file:
             for _ in range(lines // 1000):
                 file.write(block)
@@ -74,12 +83,12 @@ def test_revealing_many_lines_takes_the_memory_of_few(new_vault, tmp_path, unix)
 
 
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-def test_tokenizing_many_lines_takes_the_memory_of_few(new_vault, tmp_path, unix):
+def test_tokenizing_many_lines_takes_the_memory_of_few(new_vault, files, unix):
     """Cards on file already, so that the store is the same in both runs: ten times the lines, the same peak."""
     vault = new_vault()
     pans = cards.make_pans(10_000)
     block = "".join(pan + "\n" for pan in pans).encode()
-    upload, output = tmp_path / "cards", tmp_path / "tokens"
+    upload, output = files / "cards", files / "tokens"
     peaks = []
     for lines in (len(pans), LINES // 40, LINES // 4):
         with open(upload, "wb") as file:
@@ -93,14 +102,14 @@ def test_tokenizing_many_lines_takes_the_memory_of_few(new_vault, tmp_path, unix
     assert peaks[2] < max(peaks[:2]) + SLACK, peaks
 
 
-def test_tokenizing_new_cards_takes_memory_for_one_group_of_writes(new_vault, tmp_path):
+def test_tokenizing_new_cards_takes_memory_for_one_group_of_writes(new_vault, files):
     """A transaction holds the pages it changes, and no more of the upload: a bound that the number of lines is not in.
 
     Two slices of 1,024 cards change at most one leaf each in three tables and the branches above them.
     """
     vault = new_vault()
     total = LINES // 10
-    upload, output = tmp_path / "cards", tmp_path / "tokens"
+    upload, output = files / "cards", files / "tokens"
     with open(upload, "w") as file:
         file.writelines(cards.make_pan(serial) + "\n" for serial in range(total))
     peak = run(vault, "/v1/tokenize", upload, output, name="checkout", unix=False)

@@ -115,7 +115,7 @@ def test_find_tells_the_token_of_a_card_on_file_and_nothing_else(checkout):
     found = checkout.post("/v1/find", {"format": "cards", "pan": pan, "subject": "someone"})
     assert found.json() == {"token": with_subject} and with_subject != token
     assert checkout.post("/v1/find", {"pan": pan}).outcome == (400, "malformed")
-    assert checkout.post("/v1/find", {"format": "cards", "pan": pan[:-1]}).outcome == (422, "invalid_pan")
+    assert checkout.post("/v1/find", {"format": "cards", "pan": "4111111111111112"}).outcome == (422, "invalid_pan")
 
 
 def test_fingerprints_are_stable_over_a_restart_and_differ_between_cards_and_vaults(vault, new_vault):
@@ -232,7 +232,8 @@ def test_paths_methods_and_media_types_are_exact(vault):
         for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"):
             answer = connection.exchange("/v1/tokenize", {"pan": PAN}, method=method)
             assert answer.outcome == (405, "method_not_allowed") and answer.headers["allow"] == "POST", method
-        for media_type in (None, "", "text/html", "application/x-www-form-urlencoded", "application/json; charset=latin1",
+        for media_type in (None, "", "text/html", "application/x-www-form-urlencoded",
+                           "application/json; charset=latin1",
                            "application/json,text/plain", "application/json; a=b; c=d", "application/jsonx"):
             answer = connection.exchange("/v1/tokenize", {"pan": PAN}, type=media_type)
             assert answer.outcome == (415, "unsupported_media_type"), media_type

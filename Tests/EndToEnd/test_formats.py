@@ -221,7 +221,9 @@ def test_tokenizing_again_updates_expiry_ttl_and_purposes(checkout, billing):
 
 
 def test_the_purposes_of_a_format_bind_its_tokens(checkout, billing):
-    """A format for refunds is no good for charging, whatever the client may do elsewhere, nor may a request widen it."""
+    """A format for refunds is no good for charging, whatever the client may do elsewhere, nor may a request widen
+    it.
+    """
     token = checkout.tokenize(PAN, format="refunds")
     assert billing.detokenize(token, purpose="refund") == PAN
     assert billing.post("/v1/detokenize", {"purpose": "charge", "token": token}).outcome == (403, "purpose_denied")

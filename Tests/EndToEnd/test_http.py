@@ -1,4 +1,6 @@
-"""HTTP as clients use it: keep-alive, pipelining, chunks, 100-continue, half-close; and the deadlines of a connection."""
+"""HTTP as clients use it: keep-alive, pipelining, chunks, 100-continue, half-close; and the deadlines of a
+connection.
+"""
 import threading
 import time
 
@@ -36,7 +38,8 @@ def test_pipelined_reads_and_writes_are_answered_in_order(vault):
     pans = [f"510000{index:09d}" for index in range(50)]
     with vault.connect("checkout") as connection:
         connection.send(b"".join(
-            wire.request("/v1/tokenize", {"pan": PAN, "reference": f"r{index}"}) + wire.request("/v1/nothing", pan.encode())
+            wire.request("/v1/tokenize", {"pan": PAN, "reference": f"r{index}"})
+            + wire.request("/v1/nothing", pan.encode())
             for index, pan in enumerate(pans)))
         for index in range(50):
             assert connection.answer().json()["reference"] == f"r{index}"
@@ -109,7 +112,8 @@ def test_curl_speaks_to_the_vault_on_both_listeners(vault, token):
     """The call of the README, with and without a Unix socket; a problem is shown with its status."""
     body = f'{{"purpose":"charge","token":"{token}"}}'
     for unix in (False, True):
-        done = vault.curl("/v1/detokenize", "-H", "Content-Type: application/json", "-d", body, name="billing", unix=unix)
+        done = vault.curl(
+            "/v1/detokenize", "-H", "Content-Type: application/json", "-d", body, name="billing", unix=unix)
         assert done.stdout == b'{"pan":"4111111111111111"}', done.stderr
         done = vault.curl("/v1/detokenize", "--fail", "-H", "Content-Type: application/json", "-d", body, unix=unix)
         assert done.returncode == 22 and b"403" in done.stderr
@@ -155,7 +159,8 @@ def test_connections_are_closed_when_the_client_says_so(vault, token):
 def hasty():
     """A vault with short deadlines."""
     values = strongroom.settings(
-        timeouts={"handshake": "1s", "header": "1s", "body": "2s", "body_rate": "10KiB", "idle": "2s", "write_stall": "2s"},
+        timeouts={
+            "handshake": "1s", "header": "1s", "body": "2s", "body_rate": "10KiB", "idle": "2s", "write_stall": "2s"},
         limits={"connection_age": "4s"})
     with strongroom.Vault(values) as made:
         yield made
@@ -265,7 +270,8 @@ def test_a_client_that_pipelines_and_reads_late_gets_every_answer(new_vault):
     token = vault.client("checkout").tokenize(PAN)
     count = 100_000
     with vault.connect("billing", timeout=20) as connection:
-        sender = threading.Thread(target=lambda: [connection.send(detokenize(token) * 1000) for _ in range(count // 1000)])
+        requests = detokenize(token) * 1000
+        sender = threading.Thread(target=lambda: [connection.send(requests) for _ in range(count // 1000)])
         sender.start()
         time.sleep(5)
         for serial in range(count):

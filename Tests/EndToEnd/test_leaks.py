@@ -76,7 +76,8 @@ def use_in_bad_requests(vault, used):
             pan(), '"' + pan() + '"', '{"pan":' + pan() + "}", '{"pan":"' + pan(), '{"pan":"' + pan() + '"}}',
             '{"pan":"' + pan() + '","cvv":"' + pan() + '"}', '{"' + pan() + '":1}', '{"pan":"' + pan() + 'x"}',
             '{"purpose":"' + pan() + '","token":"' + pan() + '"}', '{"purpose":"charge","token":"' + pan() + '"}',
-            '{"purpose":"charge","tokens":["' + pan() + '",' + pan() + "]}", '{"format":"' + pan() + '","pan":"' + pan() + '"}',
+            '{"purpose":"charge","tokens":["' + pan() + '",' + pan() + "]}",
+            '{"format":"' + pan() + '","pan":"' + pan() + '"}',
             '{"pan":"' + pan() + '","pan":"' + pan() + '"}', '{"pan":"' + pan() + '","expiry":"' + pan() + '"}',
             '{"pan":"' + pan() + '","ttl":' + pan() + "}", '{"pan":"' + pan() + '","subject":"' + pan() + '\\n"}',
             '{"pan":"' + pan() + '","request_id":"' + pan() + ' "}', "[" * 50_000 + pan(), pan() * 50_000,
@@ -89,8 +90,9 @@ def use_in_bad_requests(vault, used):
         raw(f"{line}\r\nHost: vault\r\n{pan()}: {pan()}\r\n\r\n{pan()}".encode())
     for headers in ([f"Strongroom-Purpose: {pan()}"], [f"Strongroom-Fields: {pan()}", "Strongroom-Purpose: charge"]):
         raw(wire.request("/v1/detokenize", pan().encode(), type="text/plain", headers=headers), "billing")
-    bad_lines = "\n".join([pan() + ",1", pan() + "," + pan(), pan() * 4, "x" + pan(), pan() + "," + "1," + pan(), pan()[:-1]])
-    raw(wire.request("/v1/tokenize", bad_lines.encode(), type="text/plain", headers=[f"Strongroom-Format: cards"]))
+    bad_lines = "\n".join([
+        pan() + ",1", pan() + "," + pan(), pan() * 4, "x" + pan(), pan() + "," + "1," + pan(), pan()[:-1]])
+    raw(wire.request("/v1/tokenize", bad_lines.encode(), type="text/plain", headers=["Strongroom-Format: cards"]))
     raw(wire.request("/v1/tokenize", pan().encode(), type="text/plain", headers=[f"Strongroom-Format: {pan()}"]))
     raw(wire.request("/v1/tokenize", {"pan": pan()}), "stranger")
     with vault.connect("checkout") as connection:  # chopped off in the middle
@@ -278,7 +280,9 @@ def cards_in_memory(vault, used):
 
 
 def test_the_search_finds_a_card_that_is_planted(aftermath, scanner, tmp_path):
-    """Control: in a log among other digits, as UTF-16, as an integer of either byte order, at any offset, in a file name."""
+    """Control: in a log among other digits, as UTF-16, as an integer of either byte order, at any offset, in a file
+    name.
+    """
     pan = next(pan for pan in aftermath.used.pans if len(pan) == 16)
     number = int(pan)
     plants = {
@@ -290,7 +294,8 @@ def test_the_search_finds_a_card_that_is_planted(aftermath, scanner, tmp_path):
         (tmp_path / name).write_bytes(data)
     (tmp_path / f"dump-{pan}").touch()
     hits = scanner.tree(tmp_path)
-    assert {pathlib.Path(place).name.split("-")[0] for place in hits} == {"ascii", "in", "utf16", "little", "big", "seam", "dump"}
+    names = {pathlib.Path(place).name.split("-")[0] for place in hits}
+    assert names == {"ascii", "in", "utf16", "little", "big", "seam", "dump"}
     assert all(found == {pan} for found in hits.values())
     with open(aftermath.log_file, "ab") as log:
         log.write(pan.encode() + b"\n")

@@ -106,7 +106,9 @@ def test_two_hundred_connections_of_mixed_load_get_right_answers_only(vault):
 
 
 def test_reloads_under_load_drop_no_request(new_vault):
-    """Configuration and certificates taken up twenty times by SIGHUP while 40 connections work: no answer is missing."""
+    """Configuration and certificates taken up twenty times by SIGHUP while 40 connections work: no answer is
+    missing.
+    """
     values = strongroom.settings()
     vault = new_vault(values)
     with Load(vault, 20, seed=2) as load:

@@ -29,7 +29,9 @@ def test_probes_answer_and_take_get_and_head_only(vault):
 
 
 def test_metrics_are_prometheus_text_and_count_what_happened(vault):
-    """Every sample has HELP and TYPE before it; counters move by what was asked; no digits of cards or tokens in them."""
+    """Every sample has HELP and TYPE before it; counters move by what was asked; no digits of cards or tokens in
+    them.
+    """
     before = vault.metrics()
     token = vault.client("checkout").tokenize(PAN)
     vault.client("billing").detokenize(token)
@@ -78,7 +80,8 @@ def test_status_comes_over_the_control_socket(vault):
     assert status["store"]["tokens"] == status["formats"][0]["tokens"] >= 1
     assert {key["purpose"] for key in status["keys"]} >= {"data", "index"}
     assert {certificate["kind"] for certificate in status["certificates"]} == {"server", "client_ca"}
-    done = subprocess.run([strongroom.COMMAND, "status", "--json", "--config", vault.config], capture_output=True, timeout=20)
+    done = subprocess.run(
+        [strongroom.COMMAND, "status", "--json", "--config", vault.config], capture_output=True, timeout=20)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["vault_id"] == status["vault_id"]
     done = subprocess.run([strongroom.COMMAND, "status", "--config", vault.config], capture_output=True, timeout=20)
@@ -86,7 +89,9 @@ def test_status_comes_over_the_control_socket(vault):
 
 
 def test_the_control_socket_is_for_the_owner_and_its_group(vault):
-    """Mode 0660 with the group, or 0600 where the group does not exist; the clients' socket is open to all: TLS guards it."""
+    """Mode 0660 with the group, or 0600 where the group does not exist; the clients' socket is open to all: TLS
+    guards it.
+    """
     mode = stat.S_IMODE(os.stat(vault.directory / "run" / "control.sock").st_mode)
     assert mode in (0o600, 0o660) and mode & 0o007 == 0
     assert stat.S_IMODE(os.stat(vault.unix).st_mode) == 0o666

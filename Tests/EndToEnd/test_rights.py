@@ -63,7 +63,9 @@ def test_a_client_may_make_the_calls_it_is_allowed_and_no_other(vault, token, na
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_certificate_of_the_right_authority_that_is_no_client_gets_401(vault, token, operation):
-    """The handshake succeeds, every call is `unknown_client`, whatever its body; and so is a path that does not exist."""
+    """The handshake succeeds, every call is `unknown_client`, whatever its body; and so is a path that does not
+    exist.
+    """
     client = vault.client("stranger")
     assert client.post(f"/v1/{operation}", body_of(operation, token)).outcome == (401, "unknown_client")
     assert client.post(f"/v1/{operation}", b"not json").outcome == (401, "unknown_client")

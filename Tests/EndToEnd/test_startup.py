@@ -39,7 +39,8 @@ def flip(path, position):
 def test_an_unknown_key_is_named_with_file_line_and_what_was_meant(stopped):
     """All mistakes at once, each `file:line:column: key: problem`; a start and --check-config say the same."""
     good = stopped.config.read_text()
-    lines = good.replace('"default_format"', '"defalt_format"').replace('"keep": "last4"', '"keep": "last5"').splitlines()
+    bad = good.replace('"default_format"', '"defalt_format"').replace('"keep": "last4"', '"keep": "last5"')
+    lines = bad.splitlines()
     stopped.config.write_text("\n".join(lines))
     wanted = {
         "defalt_format": next(n for n, line in enumerate(lines, 1) if "defalt_format" in line),
@@ -168,7 +169,8 @@ def test_a_second_daemon_on_the_same_directory_is_75(new_vault):
     vault = new_vault()
     first = vault.process
     token = vault.client("checkout").tokenize(PAN)
-    second = dict(vault.values, listen={**strongroom.settings()["listen"], "unix": "run/2.sock", "control": "run/2.ctl"})
+    listen = {**strongroom.settings()["listen"], "unix": "run/2.sock", "control": "run/2.ctl"}
+    second = dict(vault.values, listen=listen)
     (vault.directory / "second.yaml").write_text(strongroom.json.dumps(second))
     for config in ("second.yaml", "strongroom.yaml"):
         done = subprocess.run([strongroom.DAEMON, "--config", vault.directory / config], capture_output=True, text=True,

@@ -34,7 +34,9 @@ def other_authority(tmp_path_factory):
 
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
 def test_who_has_no_good_certificate_gets_no_answer(vault, other_authority, unix):
-    """None, one of another authority with the right name, an expired one, a server's: refused in the handshake, counted."""
+    """None, one of another authority with the right name, an expired one, a server's: refused in the handshake,
+    counted.
+    """
     before = vault.metrics()["strongroom_handshake_failures_total"]
     assert not refused(vault, vault.tls_context("checkout"), unix)
     assert refused(vault, vault.tls_context(None), unix), "without a certificate"
@@ -94,7 +96,9 @@ REQUEST = wire.request("/v1/tokenize", {"pan": PAN}, headers=["Connection: close
 
 
 def test_openssl_sees_tls_1_3_a_strong_suite_and_no_ticket(vault):
-    """The session as the reference client reports it; a whole request over it, with no session ticket before or after."""
+    """The session as the reference client reports it; a whole request over it, with no session ticket before or
+    after.
+    """
     done = s_client(vault, "-ign_eof", "-msg", input=REQUEST)
     assert "New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384" in done.stdout, done.stdout
     assert "Verify return code: 0 (ok)" in done.stdout

@@ -47,7 +47,9 @@ class Answer:
 
 
 class AnswerReader:
-    """Reads answers strictly from `receive(count)`, which gives b"" at the end. Any deviation raises `ProtocolError`."""
+    """Reads answers strictly from `receive(count)`, which gives b"" at the end. Any deviation raises
+    `ProtocolError`.
+    """
 
     def __init__(self, receive):
         self.receive = receive
