@@ -38,7 +38,7 @@ package final class Subprocess {
         unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         let result = unsafe posix_spawnp(&identifier, arguments[0], &actions, &attributes, &argv, environ)
         unsafe posix_spawnattr_destroy(&attributes)
-        for unsafeargument in unsafe argv { unsafe free(argument) }
+        for index in unsafe argv.indices { unsafe free(argv[index]) }
         unsafe posix_spawn_file_actions_destroy(&actions)
         close(toChild[0])
         close(fromChild[1])
