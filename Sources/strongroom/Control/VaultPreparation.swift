@@ -33,7 +33,7 @@ struct VaultPreparation {
     /// Keeps a daemon, or another `init`, away meanwhile.
     private mutating func claiming(_ body: (inout VaultPreparation) throws(Failure) -> Void) throws(Failure) {
         guard let lock = try? files.lock() else {
-            throw Failure(.cannotCreate, "\(files.directory): another process uses it, or its lock cannot be made")
+            throw Failure(.tryAgain, "\(files.directory): another process uses it, or its lock cannot be made")
         }
         try body(&self)
         _ = consume lock
@@ -94,7 +94,7 @@ struct VaultPreparation {
         do throws(KeyringError) {
             return try Keyring.create(now: UInt64(max(0, time(nil))))
         } catch {
-            throw Failure(.cannotCreate, error.message)
+            throw Failure(.inputOutput, error.message)
         }
     }
 
@@ -102,7 +102,7 @@ struct VaultPreparation {
         do throws(StoreError) {
             try Store.create(path: files.database, keyring: keyring)
         } catch {
-            throw Failure(.cannotCreate, "\(files.database): \(error.message)")
+            throw Failure(.inputOutput, "\(files.database): \(error.message)")
         }
         note("made", files.database, "records, mode 0700")
     }
@@ -131,7 +131,7 @@ struct VaultPreparation {
         do throws(RootKeyError) {
             try RootKey.create(at: rootKeyPath)
         } catch {
-            throw Failure(.cannotCreate, error.message)
+            throw Failure(.inputOutput, error.message)
         }
         note("made", rootKeyPath, "root key, \(RootKey.byteCount * 8) bits, mode 0600")
     }
@@ -144,7 +144,7 @@ struct VaultPreparation {
         do throws(KeyringError) {
             try KeyringFile.store(keyring, at: files.keyring, root: root)
         } catch {
-            throw Failure(.cannotCreate, error.message)
+            throw Failure(.inputOutput, error.message)
         }
         id = keyring.vaultID.text
         note("made", files.keyring, "keyring: data key 1 and index key 1, wrapped under the root key")
@@ -168,7 +168,11 @@ struct VaultPreparation {
         made.append("\(verb)  \(path)  (\(what))")
     }
 
-    private func failure(_ path: String) -> Failure { Failure(.cannotCreate, "\(path): \(systemText(errno))") }
+    private func failure(_ path: String) -> Failure {
+        let code = errno
+        let isDenied = code == EACCES || code == EPERM || code == EROFS
+        return Failure(isDenied ? .denied : .inputOutput, "\(path): \(systemText(code))")
+    }
 
     private static func exists(_ path: String) -> Bool {
         var status = stat()
