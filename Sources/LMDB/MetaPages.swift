@@ -2,8 +2,9 @@ internal import Glibc
 
 /// The page size that the two first pages of a data file state, looked at before LMDB maps the file by it.
 ///
-/// LMDB divides by that number and places its second page by it without a look: one flipped bit there is a SIGFPE or SIGBUS
-/// while opening, or makes an old state look current. Every page size is a power of two, so no flip of one bit goes unseen.
+/// LMDB divides by that number and places its second page by it without a look: one flipped bit there is a SIGFPE or
+/// SIGBUS while opening, or makes an old state look current. Every page size is a power of two, so no flip of one bit
+/// goes unseen.
 ///
 /// ```
 ///  offset in each page, 64-bit systems
@@ -15,7 +16,8 @@ enum MetaPages {
     private static let pageSizeOffset = 40
     private static let headBytes = 44
 
-    /// Throws `corrupted` where the file states no page size that LMDB writes; leaves what is empty, short or missing to LMDB.
+    /// Throws `corrupted` where the file states no page size that LMDB writes; leaves what is empty, short or missing
+    /// to LMDB.
     static func check(file path: String) throws(LMDBError) {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {

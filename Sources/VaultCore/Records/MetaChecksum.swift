@@ -1,8 +1,8 @@
 internal import OpenSSLCrypto
 
 /// A checksum over key and value of those entries of the meta table that nothing else would show to be wrong: names,
-/// their numbers, and masks. A flipped bit in a format's name would otherwise leave its tokens without a format, and the
-/// next start would give the name another number.
+/// their numbers, and masks. A flipped bit in a format's name would otherwise leave its tokens without a format, and
+/// the next start would give the name another number.
 ///
 /// Against faults, not against forgers: whoever can write the file can compute it.
 enum MetaChecksum {

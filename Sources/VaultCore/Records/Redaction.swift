@@ -1,5 +1,5 @@
-// Values that carry card numbers as bare integers, for speed, and so would show them to whoever prints them: interpolation,
-// `dump` and test frameworks give a fixed text instead, as `PAN` does.
+// Values that carry card numbers as bare integers, for speed, and so would show them to whoever prints them:
+// interpolation, `dump` and test frameworks give a fixed text instead, as `PAN` does.
 
 extension WriteItem: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The kind and the outcome, never a number.

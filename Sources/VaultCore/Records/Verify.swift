@@ -1,17 +1,17 @@
 internal import LMDB
 internal import OpenSSLCrypto
 
-/// Checks a store against itself while it serves: every record opens, every index entry leads to a record of its card and
-/// every record is found through its index entry, subjects belong to someone, and the counters tell the truth.
+/// Checks a store against itself while it serves: every record opens, every index entry leads to a record of its card
+/// and every record is found through its index entry, subjects belong to someone, and the counters tell the truth.
 ///
-/// LMDB has no checksums. A flipped bit in a record fails its tag; one in a page's structure can hide a record from searches
-/// without any error, and only this check sees that. It looks every entry up by its key, as a request would, and not only in
-/// passing: a walk does not use the branch pages that a search needs.
+/// LMDB has no checksums. A flipped bit in a record fails its tag; one in a page's structure can hide a record from
+/// searches without any error, and only this check sees that. It looks every entry up by its key, as a request would,
+/// and not only in passing: a walk does not use the branch pages that a search needs.
 ///
-/// Reads in slices of `sliceEntries`, each a fresh snapshot, so that no old snapshot pins pages for long; all questions about
-/// one entry are asked in one snapshot. The counts at the end need one snapshot for a plain walk over everything: 0.3 us an
-/// entry. A damaged page is reported and stepped over. Runs on the caller's thread and takes one reader slot; start another
-/// check after a change of the keyring.
+/// Reads in slices of `sliceEntries`, each a fresh snapshot, so that no old snapshot pins pages for long; all questions
+/// about one entry are asked in one snapshot. The counts at the end need one snapshot for a plain walk over everything:
+/// about 0.1 us an entry. A damaged page is reported and stepped over. Runs on the caller's thread and takes one reader slot;
+/// start another check after a change of the keyring.
 package struct Verifier: ~Copyable {
     /// Entries looked at per snapshot.
     package static let sliceEntries = 2_000
@@ -31,8 +31,9 @@ package struct Verifier: ~Copyable {
         self.checker = checker
     }
 
-    /// Checks everything and reports. Calls `progress` after each slice; where it answers false the check ends there, with
-    /// `isComplete` false. It may sleep in `progress` to leave the processor to requests: no snapshot is open then.
+    /// Checks everything and reports. Calls `progress` after each slice; where it answers false the check ends there,
+    /// with `isComplete` false. It may sleep in `progress` to leave the processor to requests: no snapshot is open
+    /// then.
     package mutating func run(progress: (VerifyProgress) -> Bool) -> VerifyReport {
         Self.run(&reader, &checker, progress: progress)
         return checker.report

@@ -1,7 +1,8 @@
 internal import LMDB
 
 extension VerifyChecker {
-    /// Walks all tables once more, in one snapshot and without opening anything, and compares every count with its counter.
+    /// Walks all tables once more, in one snapshot and without opening anything, and compares every count with its
+    /// counter.
     mutating func compareCounts(_ reader: inout Reader) {
         var counts = VerifyCounts()
         do throws(LMDBError) {

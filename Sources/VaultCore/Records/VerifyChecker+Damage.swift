@@ -3,8 +3,8 @@ internal import LMDB
 extension VerifyChecker {
     /// The next key that a search reaches, behind a place where pages cannot be read; `nil` where there is none.
     ///
-    /// Searches for keys farther and farther on until one answers, then halves its way back to the first that does: about a
-    /// hundred searches, each on a fresh snapshot if the one before failed.
+    /// Searches for keys farther and farther on until one answers, then halves its way back to the first that does:
+    /// about a hundred searches, each on a fresh snapshot if the one before failed.
     mutating func stepOver(
         _ table: VerifyTable, from key: VerifyKey, atLeast skipped: UInt64, _ reader: inout Reader
     ) -> VerifyKey? {

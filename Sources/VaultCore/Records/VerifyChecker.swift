@@ -144,8 +144,8 @@ struct VerifyChecker: ~Copyable {
 
 /// Where one slice has got to.
 ///
-/// Only a sound entry moves the floor, since only its key is known to be right: a key with a flipped high bit must not make
-/// the walk pass over the sound keys between.
+/// Only a sound entry moves the floor, since only its key is known to be right: a key with a flipped high bit must not
+/// make the walk pass over the sound keys between.
 struct VerifyWalk {
     private(set) var floor: VerifyKey
     private(set) var next: VerifyKey?

@@ -3,8 +3,8 @@ package enum VerifyTable: String, Sendable, CaseIterable {
     case tokens, index, subjects, requests, meta
 }
 
-/// One thing that is not as it was written. For the structured answer to an operator, never for a log: it may carry a whole
-/// token. What prints is masked.
+/// One thing that is not as it was written. For the structured answer to an operator, never for a log: it may carry a
+/// whole token. What prints is masked.
 package struct VerifyFinding: Equatable, Sendable {
     /// The raw values are stable names for machines.
     package enum Kind: String, Sendable, CaseIterable {

@@ -1,4 +1,5 @@
-// Feeds bytes to the keyring decoder, as they are and as damage to a real keyring: what it takes is exactly what it wrote.
+// Feeds bytes to the keyring decoder, as they are and as damage to a real keyring: what it takes is exactly what it
+// wrote.
 import SecretMemory
 import VaultCore
 

@@ -1,5 +1,5 @@
-// Feeds stored bytes to the record decoder as they are, and seals what the input describes and damages it: a record opens
-// with exactly what was sealed, or not at all.
+// Feeds stored bytes to the record decoder as they are, and seals what the input describes and damages it: a record
+// opens with exactly what was sealed, or not at all.
 import OpenSSLCrypto
 import VaultCore
 

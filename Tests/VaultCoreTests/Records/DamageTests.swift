@@ -4,8 +4,8 @@ import Testing
 
 /// Faults in a stopped store. Each campaign runs in a process of its own, so that a crash is one failed test.
 ///
-/// What holds for every fault: no card comes back as another, nothing crashes, what the fault does not touch is served, and
-/// the verifier reports whatever a read could have noticed.
+/// What holds for every fault: no card comes back as another, nothing crashes, what the fault does not touch is served,
+/// and the verifier reports whatever a read could have noticed.
 @Suite("Damaged store", .serialized)
 struct DamageTests {
     @Test("500 flipped bits: never a wrong card, and whatever a read notices is reported")
@@ -146,7 +146,8 @@ struct DamageTally {
 
     func conclude(_ title: String) {
         print(
-            "\(title): \(faults) faults, \(refused) refused at opening, \(noticed) noticed by reads, \(reported) reported, \(served) served, slowest check \(slowest)"
+            "\(title): \(faults) faults, \(refused) refused at opening, \(noticed) noticed by reads, "
+                + "\(reported) reported, \(served) served, slowest check \(slowest)"
         )
         #expect(noticed > faults / 10)
         #expect(slowest < .seconds(5))
