@@ -24,6 +24,12 @@ extension Store {
         }
     }
 
+    /// Whether there is a database file with anything in it.
+    static func isThere(path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path + "/data.mdb", &status) == 0 && status.st_size > 0
+    }
+
     /// Whether the database in `path` holds no record; one that is not there holds none.
     package static func isEmpty(path: String) throws(StoreError) -> Bool {
         var status = stat()

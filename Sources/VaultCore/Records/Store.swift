@@ -15,7 +15,13 @@ package final class Store: Sendable {
     ///
     /// Refuses a database of another vault, another schema, or on a network file system. Writes only where the database
     /// is new, so an old one opens on a full disk. The directory must be locked by the caller.
-    package init(path: String, mapBytes: Int, readers: Int, keyring: Keyring) throws(StoreError) {
+    ///
+    /// `mayBegin` allows a file without a single commit to become this vault's. Where a keyring vouches that there was a
+    /// database, an empty one is a lost one: it is refused, and left as it is.
+    package init(
+        path: String, mapBytes: Int, readers: Int, keyring: Keyring, mayBegin: Bool = true
+    ) throws(StoreError) {
+        if !mayBegin, !Self.isThere(path: path) { throw .missing }
         let bytesBefore = try Self.fileBytes(path + "/data.mdb")
         let environment = try lmdb { () throws(LMDBError) in
             let environment = try Environment(
@@ -27,6 +33,7 @@ package final class Store: Sendable {
         // vault must not be begun anew over its own cards.
         let info = try lmdb { () throws(LMDBError) in try environment.info }
         let isNew = info.lastTransaction == 0 && bytesBefore <= 2 * info.pageBytes
+        guard mayBegin || !isNew else { throw .missing }
         var transaction = try environment.begin()
         do throws(LMDBError) {
             tables = try Tables(&transaction, create: isNew)

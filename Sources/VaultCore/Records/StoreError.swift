@@ -9,6 +9,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case foreignKeyring(database: String, keyring: String)
     /// Written by a version of Strongroom with another schema.
     case schema(UInt64)
+    /// There is a keyring, and no database or an empty one.
+    case missing
     /// Something that is written only by us does not read as we write it; names the thing.
     case damaged(String)
     /// More formats or purposes than the record layout can tell apart.
@@ -23,6 +25,7 @@ package enum StoreError: Error, Equatable, Sendable {
             "store: the database belongs to vault \(database), the keyring to vault \(keyring)"
         case .schema(let version):
             "store: schema \(version) was written by another version of strongroom; this one reads schema \(Store.schema)"
+        case .missing: "store: the database of this keyring is missing or empty; restore it"
         case .damaged(let what): "store: damaged: \(what)"
         case .registryFull(let what, let limit): "store: a vault knows at most \(limit) \(what) in its life"
         case .crypto: "store: libcrypto failed"

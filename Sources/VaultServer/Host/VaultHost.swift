@@ -40,7 +40,8 @@ package final class VaultHost: Sendable {
         }
         do throws(StoreError) {
             let opened = try Store(
-                path: files.database, mapBytes: configuration.store.mapBytes, readers: readers, keyring: keyring)
+                path: files.database, mapBytes: configuration.store.mapBytes, readers: readers, keyring: keyring,
+                mayBegin: false)
             store = Mutex(opened)
         } catch {
             throw .store(error, path: files.database)
@@ -87,7 +88,8 @@ package final class VaultHost: Sendable {
     /// Opens the store again after `releaseStore`.
     func reopenStore() throws(StoreError) -> Store {
         let reopened = try Store(
-            path: files.database, mapBytes: mapBytes.load(ordering: .relaxed), readers: readers, keyring: keyring)
+            path: files.database, mapBytes: mapBytes.load(ordering: .relaxed), readers: readers, keyring: keyring,
+            mayBegin: false)
         store.withLock { $0 = reopened }
         return reopened
     }
@@ -144,7 +146,7 @@ package enum StartupError: Error, Sendable {
         case .store(let error, _):
             switch error {
             case .foreignKeyring, .schema, .registryFull: 78
-            case .damaged: 65
+            case .damaged, .missing: 65
             case .lmdb(let error): Self.exitCode(error)
             case .file: 74
             case .crypto: 71
