@@ -107,8 +107,23 @@ static void names_remove(struct names *names, const char *path) {
     *entry = names->entries[--names->count];
 }
 
+/// What lies in a directory that is renamed goes with it.
+static void names_move(struct names *names, const char *from, const char *to) {
+    size_t length = strlen(from);
+    for (size_t i = 0; i < names->count; i++) {
+        char *old = names->entries[i].path, *moved;
+        if (strncmp(old, from, length) != 0 || old[length] != '/') continue;
+        if (asprintf(&moved, "%s%s", to, old + length) < 0) abort();
+        names->entries[i].path = moved;
+        free(old);
+    }
+}
+
 static void names_apply(struct names *names, const struct change *change) {
-    if (change->from) names_remove(names, change->from);
+    if (change->from) {
+        names_remove(names, change->from);
+        if (!change->object) names_move(names, change->from, change->path);
+    }
     if (change->kind == 'U') names_remove(names, change->path);
     else names_set(names, change->path, change->object);
 }
@@ -230,6 +245,11 @@ void disk_synced(uint64_t operation, uint64_t inode, const char *directory, cons
 void disk_rename(const char *from, const char *to) {
     struct entry *entry = names_find(&cached_names, from);
     if (entry) change('R', to, from, entry->object);
+}
+
+void disk_link(const char *from, const char *to) {
+    struct entry *entry = names_find(&cached_names, from);
+    if (entry) change('C', to, NULL, entry->object);
 }
 
 void disk_unlink(const char *path) { change('U', path, NULL, NULL); }

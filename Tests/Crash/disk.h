@@ -23,6 +23,7 @@ void disk_truncate(uint64_t inode, uint64_t size);
 void disk_sync_begin(uint64_t operation);
 void disk_synced(uint64_t operation, uint64_t inode, const char *directory, const struct dropped *dropped);
 void disk_rename(const char *from, const char *to);
+void disk_link(const char *from, const char *to);
 void disk_unlink(const char *path);
 void disk_make_directory(const char *path);
 

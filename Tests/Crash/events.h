@@ -14,6 +14,7 @@ enum {
     EVENT_SYNC_BEGIN = 'B',    // a flush of inode began; path
     EVENT_SYNC_END = 'S',      // the flush of the same operation succeeded
     EVENT_RENAME = 'R',        // "from\nto"
+    EVENT_LINK = 'L',          // "from\nto": one more name
     EVENT_UNLINK = 'U',        // path
     EVENT_MKDIR = 'M',         // path
     EVENT_MARK = 'A',          // what the client knows, as text: see replay.c

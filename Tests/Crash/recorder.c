@@ -277,24 +277,29 @@ int fdatasync(int descriptor) { return flush(descriptor, REAL(fdatasync)); }
 
 // Names
 
-static int rename_recorded(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
+/// Renames (SYS_renameat2) or links (SYS_linkat).
+static int name_recorded(
+    long call, uint8_t kind, int from_at, const char *from, int to_at, const char *to, unsigned flags
+) {
     char from_buffer[PATH_MAX], to_buffer[PATH_MAX], both[2 * PATH_MAX];
     char *a = is_recording() ? below_root(from_at, from, from_buffer) : NULL;
     char *b = is_recording() ? below_root(to_at, to, to_buffer) : NULL;
-    int result = (int)syscall(SYS_renameat2, from_at, from, to_at, to, flags);
+    int result = (int)syscall(call, from_at, from, to_at, to, flags);
     if (result == 0 && a && b) {
         snprintf(both, sizeof both, "%s\n%s", a, b);
-        emit_path(EVENT_RENAME, 0, both);
+        emit_path(kind, 0, both);
     }
     return result;
 }
 
-int rename(const char *from, const char *to) { return rename_recorded(AT_FDCWD, from, AT_FDCWD, to, 0); }
-int renameat(int from_at, const char *from, int to_at, const char *to) {
-    return rename_recorded(from_at, from, to_at, to, 0);
-}
+int rename(const char *from, const char *to) { return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
+int renameat(int from_at, const char *from, int to_at, const char *to) { return renameat2(from_at, from, to_at, to, 0); }
 int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
-    return rename_recorded(from_at, from, to_at, to, flags);
+    return name_recorded(SYS_renameat2, EVENT_RENAME, from_at, from, to_at, to, flags);
+}
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
+int linkat(int from_at, const char *from, int to_at, const char *to, int flags) {
+    return name_recorded(SYS_linkat, EVENT_LINK, from_at, from, to_at, to, (unsigned)flags);
 }
 
 int unlinkat(int at, const char *path, int flags) {

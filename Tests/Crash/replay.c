@@ -287,12 +287,14 @@ static void play(const struct event *event, size_t position) {
     case EVENT_SYNC_END:
         disk_synced(event->operation, event->inode, event->is_directory ? (path = text(event)) : NULL, &options.dropped);
         break;
-    case EVENT_RENAME: {
+    case EVENT_RENAME:
+    case EVENT_LINK: {
         path = text(event);
         char *to = strchr(path, '\n');
         if (!to) fail("a rename without two names");
-        *to = 0;
-        disk_rename(path, to + 1);
+        *to++ = 0;
+        if (event->kind == EVENT_LINK) disk_link(path, to);
+        else disk_rename(path, to);
         break;
     }
     case EVENT_UNLINK: disk_unlink(path = text(event)); break;

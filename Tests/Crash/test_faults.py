@@ -221,6 +221,8 @@ def test_a_start_that_meets_a_failing_disk_ends_with_a_reason_and_the_next_one_i
                 break
             fired += 1
             codes[code] = codes.get(code, 0) + 1
+            if started:
+                print(f"{where}: served all the same: {shown(trace)}")
             vault.start()
             book.check(where)
             run_script(book, source, where)
@@ -231,7 +233,7 @@ def test_a_start_that_meets_a_failing_disk_ends_with_a_reason_and_the_next_one_i
 
 INIT_CALLS = {
     "openat": "error=EIO", "write": "error=ENOSPC", "fsync": "error=EIO", "mkdir": "error=EACCES", "rename": "error=EIO",
-    "link,linkat": "error=EIO",
+    "link": "error=EIO", "fdatasync": "error=EIO", "pwrite64": "error=ENOSPC", "writev": "error=EIO",
 }
 
 
@@ -245,14 +247,18 @@ def test_an_init_that_meets_a_failing_disk_says_so_and_can_be_run_again(make_vau
             vault = make_vault(f"{call}-{n}", initialized=False)
             data, trace = vault.directory / "data", tmp_path / "trace"
             trace.unlink(missing_ok=True)
-            paths = [vault.directory, data, data / "vault", data / "audit", data / "keyring", data / "keyring.new",
-                     data / "strongroom.lock", vault.directory / "root.key"]
+            database = [data / name for name in ("vault", "vault.new", "vault.new/data.mdb")]
+            keyring = [data / name for name in ("keyring", "keyring.new")]
+            root_key = [vault.directory / name for name in ("root.key", "root.key.new")]
+            paths = [vault.directory, data, data / "audit", data / "strongroom.lock", *database, *keyring, *root_key]
             done = vault.try_initialize(faults.options(trace, paths, [(call, failure, n)]))
             assert done.returncode == 0 or 64 <= done.returncode <= 78, f"{where}: {done.returncode} {done.stderr}"
             if faults.injected(trace) == 0:
                 break
             fired += 1
             codes[done.returncode] = codes.get(done.returncode, 0) + 1
+            if done.returncode == 0:
+                print(f"{where}: made all the same: {shown(trace)}")
             again = vault.try_initialize()
             assert again.returncode in (0, 73), f"{where}: {done.stderr}, then {again.returncode} {again.stderr}"
             assert done.returncode != 0 or again.returncode == 73, f"{where}: a second init replaced the first"
@@ -262,6 +268,11 @@ def test_an_init_that_meets_a_failing_disk_says_so_and_can_be_run_again(make_vau
             assert vault.stop() == 0, where
     print(f"{fired} faults in init, exit codes {codes}")
     assert fired >= 10
+
+
+def shown(trace):
+    """The calls that failed."""
+    return [line for line in trace.read_text(errors="replace").splitlines() if "(INJECTED)" in line]
 
 
 def subprocess_stop(vault):

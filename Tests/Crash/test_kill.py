@@ -114,6 +114,11 @@ def test_every_acknowledged_token_survives_kill_9_and_no_card_has_two_tokens(mak
     wrong = vault.wrong(everything)
     assert not wrong, f"{len(wrong)} of {len(everything)} tokens of all rounds lost or wrong: {wrong[:3]}"
     vault.check_sound("after the last round")
+    # The control: a token that is really gone must be missed.
+    gone = everything[source.randrange(len(everything))]
+    with vault.client() as client:
+        assert client.call("forget", {"token": gone[0]}) == (200, {"forgotten": 1})
+    assert vault.wrong(everything) == [(gone[0], "!not_found")]
     assert vault.stop() == 0
     slow = [seconds for seconds in starts if seconds > 1]
     print(
