@@ -25,8 +25,8 @@ def injected(trace):
 
 
 def options(trace, paths, faults):
-    """strace's arguments: `faults` are (call, failure, when), e.g. ("fdatasync", "error=EIO", "3+"), and touch only calls
-    on `paths`. Calls are counted for each thread by itself."""
+    """strace's arguments: `faults` are (call, failure, when), e.g. ("fdatasync", "error=EIO", "3+"), and touch only
+    calls on `paths`. Calls are counted for each thread by itself."""
     arguments = ["strace", "-f", "-q", "-o", str(trace)]
     for path in paths:
         arguments += ["-P", str(path)]

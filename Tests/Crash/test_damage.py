@@ -1,7 +1,8 @@
 """A stopped store that something damaged: flipped bits and damaged pages, served by the daemon.
 
-LMDB has no checksums, so a damaged page may end the reader, hide records or give other bytes. The daemon must survive it,
-give no wrong card, and serve every token that the damage did not touch; `verify` must report whatever a client can notice.
+LMDB has no checksums, so a damaged page may end the reader, hide records or give other bytes. The daemon must survive
+it, give no wrong card, and serve every token that the damage did not touch; `verify` must report whatever a client
+can notice.
 A write that meets a damaged page may end the process, without harm: these are counted and bounded.
 """
 
@@ -99,9 +100,9 @@ class Damaged:
     def report(self, count):
         assert self.ended * 100 <= ENDED_MAX * count, f"{self.ended} of {count} writes ended the process"
         print(
-            f"{count} damaged stores of {len(self.pairs)} tokens: {self.touched} with tokens gone, {self.refused} refused "
-            f"as damaged, {self.hidden} not found, {self.unopened} refused at the start, 0 wrong; {self.ended} ended by a write; "
-            f"verify found {self.found}")
+            f"{count} damaged stores of {len(self.pairs)} tokens: {self.touched} with tokens gone, {self.refused} "
+            f"refused as damaged, {self.hidden} not found, {self.unopened} refused at the start, 0 wrong; "
+            f"{self.ended} ended by a write; verify found {self.found}")
 
 
 def test_one_flipped_bit_gives_no_wrong_card_and_no_read_ends_the_process(make_vault, source):

@@ -1,7 +1,7 @@
 """Writes and flushes that fail: at the Nth call, once or from then on, with EIO, ENOSPC, or short.
 
-Stronger than a kill: here the daemon lives on with a disk that lied to it. STRONGROOM_FAULT_STRIDE (12) says which N are
-tried: 1 is every one. The sweep goes on until no fault fires.
+Stronger than a kill: here the daemon lives on with a disk that lied to it. STRONGROOM_FAULT_STRIDE (12) says which N
+are tried: 1 is every one. The sweep goes on until no fault fires.
 """
 
 import time
