@@ -24,10 +24,12 @@ extension Store {
         }
     }
 
-    /// Whether there is a database file with anything in it.
+    /// Whether there is a database file with anything in it. One that cannot be looked at is there: opening it will say
+    /// what stands in the way.
     static func isThere(path: String) -> Bool {
         var status = stat()
-        return unsafe stat(path + "/data.mdb", &status) == 0 && status.st_size > 0
+        guard unsafe stat(path + "/data.mdb", &status) == 0 else { return errno != ENOENT }
+        return status.st_size > 0
     }
 
     /// Whether the database in `path` holds no record; one that is not there holds none.
