@@ -16,6 +16,13 @@ package enum ProcessHardening {
         guard let prctl = processControl() else { throw .processControlMissing }
         guard prctl(setDumpable, 0, 0, 0, 0) == 0 else { throw .dumpableRefused(errno: errno) }
         guard prctl(getDumpable, 0, 0, 0, 0) == 0 else { throw .dumpableRefused(errno: EPERM) }
+        endPlainlyOnFaults()
+    }
+
+    /// Takes back the runtime's crash reports: they print registers and the memory behind them, which may be a key or a
+    /// card number, to standard error and so into the log.
+    private static func endPlainlyOnFaults() {
+        for fault in [SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGQUIT] { _ = signal(fault, SIG_DFL) }
     }
 
     /// From now on every block of the heap is overwritten when it is freed, whoever allocated it: buffers of the network
