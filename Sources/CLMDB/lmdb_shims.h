@@ -25,9 +25,13 @@ static inline long long strongroom_file_system_magic(const char *path) {
 // Damaged pages. LMDB has no checksums and trusts what it walks: a damaged page makes it fail an assertion, which ends
 // the process, or follow an offset out of the file, which is SIGSEGV or SIGBUS. While a guarded call below is on a
 // thread's stack, the thread-specific value `key` holds a place to jump back to, and the call answers MDB_CORRUPTED
-// instead. Only reads are guarded: they hold no lock, no memory and no half-made change, while a jump out of a change
-// would leave LMDB's cursor lists pointing into a dead stack frame. Everywhere else assertions and signals do what they
-// did before.
+// instead. A read can be jumped out of at no cost: it holds no lock, no memory and no half-made change. A jump out of a
+// change leaves LMDB's cursor lists pointing into a dead stack frame: its transaction must never be touched again, not
+// even to abort it (STRONGROOM_ABANDONED). Everywhere else assertions and signals do what they did before.
+
+/// The change was jumped out of: leave the transaction as it is, end the thread (which gives up LMDB's robust mutex), and
+/// reopen the environment. Far from LMDB's own codes and from errno.
+#define STRONGROOM_ABANDONED (-40000)
 
 /// What the signal handler needs: the key, and what SIGSEGV and SIGBUS did before. Inside a function, because Swift
 /// emits no variables of a header.
@@ -123,6 +127,31 @@ static inline int strongroom_cursor_get(
         strongroom_touch(name);
         strongroom_touch(value);
     }
+    pthread_setspecific(key, NULL);
+    return code;
+}
+
+/// `mdb_put`, guarded; see STRONGROOM_ABANDONED.
+static inline int strongroom_put(
+    pthread_key_t key, MDB_txn *transaction, MDB_dbi table, MDB_val *name, MDB_val *value, unsigned int flags) {
+    jmp_buf guard;
+    if (_setjmp(guard) != 0) {
+        return STRONGROOM_ABANDONED;
+    }
+    pthread_setspecific(key, &guard);
+    int code = mdb_put(transaction, table, name, value, flags);
+    pthread_setspecific(key, NULL);
+    return code;
+}
+
+/// `mdb_del`, guarded; see STRONGROOM_ABANDONED.
+static inline int strongroom_delete(pthread_key_t key, MDB_txn *transaction, MDB_dbi table, MDB_val *name) {
+    jmp_buf guard;
+    if (_setjmp(guard) != 0) {
+        return STRONGROOM_ABANDONED;
+    }
+    pthread_setspecific(key, &guard);
+    int code = mdb_del(transaction, table, name, NULL);
     pthread_setspecific(key, NULL);
     return code;
 }

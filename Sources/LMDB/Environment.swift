@@ -20,6 +20,8 @@ package final class Environment: Sendable {
     let gate = TransactionGate()
     /// Set by the first commit whose outcome is unknown; never cleared.
     let writesStopped = Atomic<Bool>(false)
+    /// Set by the first change that was jumped out of; never cleared.
+    let abandoned = Atomic<Bool>(false)
     /// The thread in a write transaction, or 0: a second one on the same thread would wait for itself for ever.
     let writer = Atomic<UInt>(0)
     private let directory: FileIdentity
@@ -69,6 +71,11 @@ package final class Environment: Sendable {
     /// True once a commit failed with an unknown outcome. Reads go on; writes are refused until the store is reopened,
     /// because LMDB would report success for the next commit although the flush before it failed.
     package var isWriteStopped: Bool { writesStopped.load(ordering: .acquiring) }
+
+    /// True once a damaged page cut a change short. That transaction is left as it is, memory and all, and its thread
+    /// still holds LMDB's write lock: the thread has to end, which gives the lock up, and then the store be reopened.
+    /// Reads go on until then.
+    package var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
 
     private static let identities = Atomic<UInt32>(0)
 

@@ -42,7 +42,7 @@ enum RawStore {
             unsafe value.withUnsafeBufferPointer { bytes in
                 var name = unsafe MDB_val(mv_size: 8, mv_data: UnsafeMutableRawPointer(pointer))
                 var data = unsafe MDB_val(bytes)
-                return unsafe mdb_put(transaction, table.index, &name, &data, flags)
+                return unsafe strongroom_put(guardKey, transaction, table.index, &name, &data, flags)
             }
         }
     }
@@ -55,7 +55,7 @@ enum RawStore {
             unsafe value.withUnsafeBufferPointer { bytes in
                 var name = unsafe MDB_val(keyBytes)
                 var data = unsafe MDB_val(bytes)
-                return unsafe mdb_put(transaction, table.index, &name, &data, flags)
+                return unsafe strongroom_put(guardKey, transaction, table.index, &name, &data, flags)
             }
         }
     }
@@ -65,7 +65,7 @@ enum RawStore {
         var key = key
         return unsafe withUnsafeMutablePointer(to: &key) { pointer in
             var name = unsafe MDB_val(mv_size: 8, mv_data: UnsafeMutableRawPointer(pointer))
-            return unsafe mdb_del(transaction, table.index, &name, nil)
+            return unsafe strongroom_delete(guardKey, transaction, table.index, &name)
         }
     }
 
@@ -73,7 +73,7 @@ enum RawStore {
     static func delete(_ transaction: OpaquePointer, _ table: TableHandle, _ key: Span<UInt8>) -> CInt {
         unsafe key.withUnsafeBufferPointer { bytes in
             var name = unsafe MDB_val(bytes)
-            return unsafe mdb_del(transaction, table.index, &name, nil)
+            return unsafe strongroom_delete(guardKey, transaction, table.index, &name)
         }
     }
 

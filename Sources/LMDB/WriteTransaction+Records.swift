@@ -33,7 +33,7 @@ extension WriteTransaction {
     package mutating func put(_ table: IntegerTable, _ key: UInt64, _ value: Span<UInt8>) throws(LMDBError) {
         try owns(table.handle, .put)
         _ = try finds(table.handle, key, .put)
-        try check(unsafe RawStore.put(pointer, table.handle, key, value, 0), .put)
+        try done(unsafe RawStore.put(pointer, table.handle, key, value, 0), .put)
     }
 
     /// Stores `value` under `key`, over any earlier one. The corresponding C function is `mdb_put`.
@@ -41,7 +41,7 @@ extension WriteTransaction {
     package mutating func put(_ table: BytesTable, _ key: Span<UInt8>, _ value: Span<UInt8>) throws(LMDBError) {
         try owns(table.handle, .put)
         _ = try finds(table.handle, key, .put)
-        try check(unsafe RawStore.put(pointer, table.handle, key, value, 0), .put)
+        try done(unsafe RawStore.put(pointer, table.handle, key, value, 0), .put)
     }
 
     /// Stores `value` under `key` unless the key exists; false if it does, and then nothing changes. The corresponding
@@ -94,16 +94,25 @@ extension WriteTransaction {
         return try unsafe RawStore.statistics(pointer, table.handle)
     }
 
-    private func inserted(_ code: CInt) throws(LMDBError) -> Bool {
+    private mutating func inserted(_ code: CInt) throws(LMDBError) -> Bool {
         if code == MDB_KEYEXIST { return false }
-        try check(code, .insert)
+        try done(code, .insert)
         return true
     }
 
-    private func deleted(_ code: CInt) throws(LMDBError) -> Bool {
+    private mutating func deleted(_ code: CInt) throws(LMDBError) -> Bool {
         if code == MDB_NOTFOUND { return false }
-        try check(code, .delete)
+        try done(code, .delete)
         return true
+    }
+
+    /// Throws unless a change was made. One that was jumped out of leaves the transaction untouchable.
+    private mutating func done(_ code: CInt, _ operation: LMDBError.Operation) throws(LMDBError) {
+        if code == STRONGROOM_ABANDONED {
+            abandon()
+            throw LMDBError(code: MDB_CORRUPTED, operation)
+        }
+        try check(code, operation)
     }
 
     // Every change is preceded by a guarded look at the same key: a damaged page on the way is then an error of this

@@ -8,8 +8,8 @@ internal import Synchronization
 /// live until the next change or the end, which the compiler enforces. After any error but a plain answer, abort and
 /// begin again: later calls fail with `badTransaction`.
 ///
-/// Damaged pages: reads, table opening and the look that precedes every change answer `corrupted`. A change to a page
-/// that still looks like one of LMDB's while its contents are garbage cannot be caught, and may end the process.
+/// Damaged pages: reads, table opening and the look that precedes every change answer `corrupted`. A change that meets
+/// one all the same answers so too, and abandons the transaction: see ``Environment/isAbandoned``.
 @safe
 package struct WriteTransaction: ~Copyable {
     /// Keeps the map in place while the transaction lives.
@@ -17,6 +17,8 @@ package struct WriteTransaction: ~Copyable {
     /// Live until `isFinished`; only `commit` and `deinit` end it, and nothing can run after either.
     let pointer: OpaquePointer
     private var isFinished = false
+    /// A change was jumped out of: LMDB's lists may point into a stack frame that is gone.
+    private var isAbandoned = false
 
     @available(*, noasync)
     init(_ environment: Environment) throws(LMDBError) {
@@ -40,7 +42,7 @@ package struct WriteTransaction: ~Copyable {
     deinit {
         if !isFinished {
             prepareToEnd()
-            unsafe mdb_txn_abort(pointer)
+            if !isAbandoned { unsafe mdb_txn_abort(pointer) }
             environment.gate.leave()
         }
     }
@@ -52,6 +54,7 @@ package struct WriteTransaction: ~Copyable {
     /// is `mdb_txn_commit`.
     @available(*, noasync)
     package consuming func commit() throws(LMDBError) {
+        guard !isAbandoned else { throw LMDBError(.badTransaction, .commit) }
         isFinished = true
         prepareToEnd()
         let code = unsafe mdb_txn_commit(pointer)
@@ -72,6 +75,13 @@ package struct WriteTransaction: ~Copyable {
     /// Drops every change. Falling out of scope does the same. The corresponding C function is `mdb_txn_abort`.
     @available(*, noasync)
     package consuming func abort() {}
+
+    /// Never touches this transaction again, and says so to the environment.
+    mutating func abandon() {
+        isAbandoned = true
+        environment.abandoned.store(true, ordering: .releasing)
+        environment.writesStopped.store(true, ordering: .releasing)
+    }
 
     private func prepareToEnd() {
         precondition(

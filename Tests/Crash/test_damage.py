@@ -14,8 +14,8 @@ PAGE = 4096
 BRANCH, LEAF = 1, 2
 #: No leaf of the token table holds more records than this: 64 bytes, an 8-byte key and LMDB's own 10.
 LEAF_RECORDS = PAGE // 82 + 1
-#: Writes that may end the process, of a hundred: LMDB's assertions in the middle of a change are not caught, reads are.
-ENDED_MAX = 10
+#: Writes that may end the process, of a hundred: a commit that meets a damaged list of free pages is not caught.
+ENDED_MAX = 2
 #: What a token may give whose record, or the way to it, is damaged. Anything else is a wrong answer.
 REFUSALS = {"!damaged_record", "!not_found"}
 

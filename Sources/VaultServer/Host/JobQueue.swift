@@ -10,9 +10,9 @@ final class JobQueue: @unchecked Sendable {
     // Allocated once and freed in `deinit`; every access to the state below holds the mutex.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    private var thread = pthread_t()
     private var jobs: [WriterThread.Job] = []
     private var isClosed = false
+    private var isFinished = false
     private var turnCount: UInt64 = 0
 
     init() {
@@ -71,20 +71,39 @@ final class JobQueue: @unchecked Sendable {
         }
     }
 
-    /// Starts the thread that takes from this queue; once.
-    func startThread(_ body: @escaping @Sendable () -> Void) {
-        let box = unsafe Unmanaged.passRetained(ThreadBody(body)).toOpaque()
+    /// Starts the thread that takes from this queue; once. `body` returns true when it has finished, and false to go on
+    /// from the start on another thread, after its own has ended and given up every lock.
+    func startThread(_ body: @escaping @Sendable () -> Bool) { startThread(after: nil, body) }
+
+    private func startThread(after predecessor: pthread_t?, _ body: @escaping @Sendable () -> Bool) {
+        let run = { @Sendable in
+            if let predecessor { pthread_join(predecessor, nil) }
+            if body() {
+                self.finish()
+            } else {
+                self.startThread(after: pthread_self(), body)
+            }
+        }
+        let box = unsafe Unmanaged.passRetained(ThreadBody(run)).toOpaque()
+        var thread = pthread_t()
         let code = unsafe pthread_create(&thread, nil, runThreadBody, box)
         precondition(code == 0, "the writer thread could not be started")
     }
 
+    private func finish() {
+        locked {
+            isFinished = true
+            unsafe pthread_cond_broadcast(condition)
+        }
+    }
+
     /// Refuses new jobs and waits until the thread has finished the old ones.
-    func closeAndJoin() {
+    func close() {
         locked {
             isClosed = true
-            unsafe pthread_cond_signal(condition)
+            unsafe pthread_cond_broadcast(condition)
+            while !isFinished { unsafe pthread_cond_wait(condition, mutex) }
         }
-        pthread_join(thread, nil)
     }
 
     private func locked<R>(_ body: () -> R) -> R {

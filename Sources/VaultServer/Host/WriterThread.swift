@@ -83,9 +83,10 @@ package final class WriterThread: @unchecked Sendable {
     func start() { queue.startThread { self.run() } }
 
     /// Lets the thread finish what is queued and end; returns when it has.
-    func stop() { queue.closeAndJoin() }
+    func stop() { queue.close() }
 
-    private func run() {
+    /// True when the queue is closed and drained; false to go on with another thread.
+    private func run() -> Bool {
         while let jobs = queue.take(max: groupMax, itemsMax: Self.itemsMax, seconds: Self.retrySeconds) {
             if host.writeState == .stopped { resumeIfDue() }
             if jobs.isEmpty {
@@ -97,10 +98,15 @@ package final class WriterThread: @unchecked Sendable {
                 continue
             }
             apply(jobs)
+            if host.currentStore?.environment.isAbandoned == true {
+                writer = nil
+                return false
+            }
             // Where the environment is beyond use, readers wait for it too.
             if host.writeState == .stopped, host.currentStore?.environment.isPanicked != false { resumeIfDue() }
         }
         writer = nil
+        return true
     }
 
     /// One transaction for all; where that finds no room or meets damage, one for each, so that no batch fails another.
@@ -149,6 +155,7 @@ package final class WriterThread: @unchecked Sendable {
                 return .unknown
             case .rejected(let cause) where cause.isDamage:
                 logger.error("damage_met", metadata: ["reason": "\(cause.message)"])
+                if host.currentStore?.environment.isAbandoned == true { stopWriting("a damaged page cut a write short") }
                 return .damaged
             case .rejected(let cause):
                 stopWriting(cause.message)
