@@ -155,7 +155,9 @@ package final class WriterThread: @unchecked Sendable {
                 return .unknown
             case .rejected(let cause) where cause.isDamage:
                 logger.error("damage_met", metadata: ["reason": "\(cause.message)"])
-                if host.currentStore?.environment.isAbandoned == true { stopWriting("a damaged page cut a write short") }
+                if host.currentStore?.environment.isAbandoned == true {
+                    stopWriting("a damaged page cut a write short")
+                }
                 return .damaged
             case .rejected(let cause):
                 stopWriting(cause.message)
