@@ -10,8 +10,8 @@ internal import VaultWire
 /// writer has.
 final class BulkStream {
     enum Mode {
-        case detokenize(Access, operations: Operations, wantsExpiry: Bool)
-        case tokenize(TokenFormat, operations: Operations)
+        case detokenize(Access, wantsExpiry: Bool)
+        case tokenize(TokenFormat)
     }
 
     /// Slices of one stream that the writer may have at a time: one being flushed, one waiting.
@@ -20,7 +20,7 @@ final class BulkStream {
     private let mode: Mode
     private let call: Call
     private let loop: LoopContext
-    private var keepsAlive = true
+    private let keepsAlive: Bool
     private var splitter = LineSplitter()
     /// Received and not yet worked off; begins with the start of a line or the rest of an overlong one.
     private var input = ByteBuffer()
@@ -33,9 +33,10 @@ final class BulkStream {
     private var succeeded: UInt64 = 0
     private var failed: UInt64 = 0
 
-    private init(mode: Mode, call: Call, loop: LoopContext) {
+    private init(mode: Mode, _ request: RequestHead, loop: LoopContext) {
         self.mode = mode
-        self.call = call
+        call = request.call
+        keepsAlive = request.keepsAlive
         self.loop = loop
     }
 
@@ -46,8 +47,7 @@ final class BulkStream {
         guard purpose & client.purposes != 0 else { throw RequestHead.Refusal(problem: .purposeDenied, closes: true) }
         let access = Access(formats: client.formats, purpose: purpose)
         return BulkStream(
-            mode: .detokenize(access, operations: .detokenize, wantsExpiry: request.wantsExpiry),
-            call: .bulkDetokenize, loop: loop)
+            mode: .detokenize(access, wantsExpiry: request.wantsExpiry), request, loop: loop)
     }
 
     static func tokenize(
@@ -57,10 +57,8 @@ final class BulkStream {
         guard let id, client.formats & (1 << UInt64(id)) != 0, let format = loop.policy.formats[id] else {
             throw RequestHead.Refusal(problem: .denied, closes: true)
         }
-        return BulkStream(mode: .tokenize(format, operations: .tokenize), call: .bulkTokenize, loop: loop)
+        return BulkStream(mode: .tokenize(format), request, loop: loop)
     }
-
-    func start(_ connection: HTTPConnection, keepsAlive: Bool) { self.keepsAlive = keepsAlive }
 
     /// Whether the stream takes no more input now.
     var isPaused: Bool { slicesUnderWay >= Self.slicesMax || isWaitingForQueue || isBlocked }
@@ -102,9 +100,9 @@ final class BulkStream {
                 return connection.abort()
             }
             switch mode {
-            case .detokenize(let access, _, let wantsExpiry):
+            case .detokenize(let access, let wantsExpiry):
                 hasMore = detokenizeSlice(connection, access, wantsExpiry: wantsExpiry)
-            case .tokenize(let format, _):
+            case .tokenize(let format):
                 hasMore = tokenizeSlice(connection, format)
             }
             isBlocked = !connection.isWritable
@@ -121,13 +119,11 @@ final class BulkStream {
 
     /// A reload or a freeze ends a stream between two slices.
     private func isStillAllowed(_ connection: HTTPConnection) -> Bool {
-        guard let client = connection.currentClient else { return false }
+        guard let client = connection.currentClient, client.operations.contains(call.operation) else { return false }
         switch mode {
-        case .detokenize(let access, let operations, _):
-            return client.operations.contains(operations) && client.purposes & access.purpose != 0
-                && client.formats == access.formats
-        case .tokenize(let format, let operations):
-            return client.operations.contains(operations) && client.formats & (1 << UInt64(format.id)) != 0
+        case .detokenize(let access, _):
+            return client.purposes & access.purpose != 0 && client.formats == access.formats
+        case .tokenize(let format): return client.formats & (1 << UInt64(format.id)) != 0
         }
     }
 

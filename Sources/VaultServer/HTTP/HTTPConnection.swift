@@ -31,7 +31,7 @@ final class HTTPConnection: ChannelInboundHandler {
         /// Collecting a JSON body.
         case body(RequestHead)
         /// Reading past the body of a refused request.
-        case discarding(ProblemCode, Call, keepsAlive: Bool, bytes: Int)
+        case discarding(ProblemCode, keepsAlive: Bool, bytes: Int)
         /// The writer has the request.
         case waiting
         /// A bulk request.
@@ -168,12 +168,12 @@ final class HTTPConnection: ChannelInboundHandler {
         case (.end(let trailers), .body(let head)):
             if hasControlBytes(trailers) { return refuse(.malformed, call: head.call, keepsAlive: false) }
             perform(head)
-        case (.body(let bytes), .discarding(let problem, let call, let keepsAlive, let count)):
+        case (.body(let bytes), .discarding(let problem, let keepsAlive, let count)):
             let total = count + bytes.readableBytes
-            if total > loop.settings.bodyBytesMax { return refuse(problem, call: call, keepsAlive: false) }
-            state = .discarding(problem, call, keepsAlive: keepsAlive, bytes: total)
-        case (.end, .discarding(let problem, let call, let keepsAlive, _)):
-            refuse(problem, call: call, keepsAlive: keepsAlive)
+            if total > loop.settings.bodyBytesMax { return refuse(problem, call: .unknown, keepsAlive: false) }
+            state = .discarding(problem, keepsAlive: keepsAlive, bytes: total)
+        case (.end, .discarding(let problem, let keepsAlive, _)):
+            refuse(problem, call: .unknown, keepsAlive: keepsAlive)
         case (.body(let bytes), .stream(let stream)):
             clock.progress(bytes.readableBytes)
             stream.received(bytes, on: self)
@@ -184,7 +184,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func hasControlBytes(_ trailers: HTTPHeaders?) -> Bool {
         guard let trailers else { return false }
-        return trailers.contains { _, value in value.utf8.contains { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7F } }
+        return trailers.contains { _, value in RequestHead.hasControlBytes(value) }
     }
 
     private func begin(_ head: HTTPRequestHead) {
@@ -192,7 +192,7 @@ final class HTTPConnection: ChannelInboundHandler {
         isHeadRequest = head.method == .HEAD
         clock.wait(for: loop.settings.body, reason: .body)
         guard let client = currentClient else {
-            return startDiscarding(.unknownClient, .unknown, of: head)
+            return startDiscarding(.unknownClient, of: head)
         }
         do throws(RequestHead.Refusal) {
             let request = try RequestHead(
@@ -207,7 +207,7 @@ final class HTTPConnection: ChannelInboundHandler {
             if request.expectsContinue { writeContinue() }
         } catch {
             if error.closes { return refuse(error.problem, call: .unknown, keepsAlive: false) }
-            startDiscarding(error.problem, .unknown, of: head)
+            startDiscarding(error.problem, of: head)
         }
     }
 
@@ -220,17 +220,16 @@ final class HTTPConnection: ChannelInboundHandler {
             stream = try BulkStream.tokenize(request, client: client, loop: loop)
         }
         state = .stream(stream)
-        stream.start(self, keepsAlive: request.keepsAlive)
     }
 
     /// Reads past a small body so that the connection can be kept; a client that waits to be asked for it is answered at once.
-    private func startDiscarding(_ problem: ProblemCode, _ call: Call, of head: HTTPRequestHead) {
+    private func startDiscarding(_ problem: ProblemCode, of head: HTTPRequestHead) {
         let waitsForContinue = !head.headers["expect"].isEmpty
         let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
         if waitsForContinue || length > loop.settings.bodyBytesMax {
-            return refuse(problem, call: call, keepsAlive: false)
+            return refuse(problem, call: .unknown, keepsAlive: false)
         }
-        state = .discarding(problem, call, keepsAlive: head.isKeepAlive, bytes: 0)
+        state = .discarding(problem, keepsAlive: head.isKeepAlive, bytes: 0)
     }
 
     private func collect(_ bytes: ByteBuffer, _ head: RequestHead) {

@@ -75,9 +75,7 @@ struct RequestHead {
         var count = 0
         for (name, value) in headers {
             count += 1
-            for byte in value.utf8 where (byte < 0x20 && byte != 0x09) || byte == 0x7F {
-                throw .malformed
-            }
+            if hasControlBytes(value) { throw .malformed }
             if name.utf8.count == 4, equalsIgnoringCase(name, "host") { hosts += 1 }
         }
         guard hosts == 1, count <= Limits.headerFieldsMax else { throw .malformed }
@@ -170,6 +168,11 @@ struct RequestHead {
         while text.utf8.first == 0x20 || text.utf8.first == 0x09 { text.removeFirst() }
         while text.utf8.last == 0x20 || text.utf8.last == 0x09 { text.removeLast() }
         return text
+    }
+
+    /// Whether a field's value has bytes that no value has: controls other than tab.
+    static func hasControlBytes(_ value: String) -> Bool {
+        value.utf8.contains { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7F }
     }
 
     /// Compares ASCII letters without case and every other byte exactly: Unicode folding would let U+212A pass for k.

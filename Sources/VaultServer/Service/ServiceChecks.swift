@@ -38,9 +38,7 @@ package enum ServiceChecks {
     private static func certificateProblems(_ configuration: Configuration) -> [ConfigurationProblem] {
         guard configuration.fileProblems(isFirstStart: true).isEmpty else { return [] }
         do throws(TLSConfigurationError) {
-            _ = try TLSContext(
-                serverCertificate: configuration.tls.certificate.absolute, key: configuration.tls.key.absolute,
-                clientAuthorities: configuration.tls.clientCA.absolute, revocations: configuration.tls.crl?.absolute)
+            _ = try TLSContext(configuration.tls)
             return []
         } catch {
             return [configuration.problem("tls", key(of: error.file, configuration.tls), error.description)]
@@ -54,6 +52,15 @@ package enum ServiceChecks {
         case tls.crl?.absolute: "crl"
         default: "certificate"
         }
+    }
+}
+
+extension TLSContext {
+    /// The server's context from the files that a configuration names.
+    convenience init(_ files: Configuration.TLS) throws(TLSConfigurationError) {
+        try self.init(
+            serverCertificate: files.certificate.absolute, key: files.key.absolute,
+            clientAuthorities: files.clientCA.absolute, revocations: files.crl?.absolute)
     }
 }
 

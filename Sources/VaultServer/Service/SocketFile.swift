@@ -3,9 +3,6 @@ internal import VaultCore
 
 /// The files of Unix sockets: their directory, mode and group.
 enum SocketFile {
-    /// The system's words for an error number.
-    static func text(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
-
     /// Makes the last directory of a socket's path where it is missing.
     static func makeDirectory(of path: String) throws(FileError) {
         let directory = AtomicFile.parent(of: path)

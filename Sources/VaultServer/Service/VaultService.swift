@@ -76,9 +76,7 @@ package final class VaultService: Sendable {
 
     static func makeTLS(_ configuration: Configuration) throws(StartupError) -> TLSContext {
         do throws(TLSConfigurationError) {
-            return try TLSContext(
-                serverCertificate: configuration.tls.certificate.absolute, key: configuration.tls.key.absolute,
-                clientAuthorities: configuration.tls.clientCA.absolute, revocations: configuration.tls.crl?.absolute)
+            return try TLSContext(configuration.tls)
         } catch {
             throw .tls("tls: \(error.description)")
         }
@@ -178,7 +176,7 @@ package final class VaultService: Sendable {
             let channel = try await bind()
             channels.withLock { $0.append(channel) }
         } catch let error as IOError {
-            throw .listen("\(name): \(SocketFile.text(error.errnoCode))")
+            throw .listen("\(name): \(errorText(error.errnoCode))")
         } catch let error as FileError {
             throw .listen("\(name): \(error.message)")
         } catch {
