@@ -26,35 +26,53 @@ package struct FileError: Error, Equatable, Sendable {
 
 /// Small files that are replaced whole or not at all: the keyring, the root key, the boot epoch.
 ///
-/// Order of a replacement: write a temporary file beside the target, `fsync` it, `rename` it over the target, `fsync`
-/// the directory, read it back. A crash at any point leaves the old file or the new one.
+/// Order of a replacement: write a temporary file beside the target, `fsync` it, read it back, `rename` it over the
+/// target, `fsync` the directory. A crash at any point leaves the old file or the new one.
 package enum AtomicFile {
     /// Longest file these functions read, in bytes: far above any keyring, far below a memory problem.
     package static let bytesMax = 4 << 20
 
     /// Replaces `path` with `bytes`, readable by its owner only, durable when this returns.
     ///
-    /// Also reads the file back and compares, so that a write that the disk did not keep is found now and not at the
-    /// next start. Blocks on the disk; not for event loops.
+    /// The new file is read back and compared before it takes the old one's place, so that a write that the disk did not
+    /// keep is found now and not at the next start. Blocks on the disk; not for event loops.
     package static func replace(_ path: String, with bytes: [UInt8]) throws(FileError) {
+        guard try prepare(path, with: bytes) == bytes else {
+            discard(path)
+            throw FileError(operation: "read back", path: path, code: EIO)
+        }
+        try commit(path)
+    }
+
+    /// The first half of a replacement: the new file beside the old one, flushed, and what reading it back gives.
+    package static func prepare(_ path: String, with bytes: [UInt8]) throws(FileError) -> [UInt8] {
         let temporary = path + ".new"
         unlinkQuietly(temporary)
         let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode: 0o600)
         do throws(FileError) {
             try file.writeAll(bytes)
             try file.sync()
+            return try read(temporary)
         } catch {
             unlinkQuietly(temporary)
             throw error
         }
+    }
+
+    /// The second half: the switch. Where the flush of the directory fails, which of the two files a power cut leaves is
+    /// not known.
+    package static func commit(_ path: String) throws(FileError) {
+        let temporary = path + ".new"
         guard unsafe rename(temporary, path) == 0 else {
             let error = FileError(operation: "rename", path: path, code: errno)
             unlinkQuietly(temporary)
             throw error
         }
         try syncDirectory(of: path)
-        guard try read(path) == bytes else { throw FileError(operation: "read back", path: path, code: EIO) }
     }
+
+    /// Gives up a prepared replacement.
+    package static func discard(_ path: String) { unlinkQuietly(path + ".new") }
 
     /// Makes `path` with `bytes`, mode 0600, whole or not at all; refuses (`EEXIST`) to touch a file that is already there.
     ///

@@ -73,6 +73,48 @@ package final class KeyVersion: Sendable {
         try key.withSpan(body)
     }
 
+    /// The same version in another state. A destroyed one has no key bytes.
+    func changed(to state: KeyState, retired: UInt64, destroyed: UInt64 = 0) -> KeyVersion {
+        KeyVersion(
+            purpose: purpose, number: number, state: state, created: created, retired: retired, destroyed: destroyed,
+            key: state == .destroyed ? SecretBytes(count: 0) : key.copied())
+    }
+
+    /// A new active version with random key bytes.
+    static func drawn(_ purpose: KeyPurpose, _ number: UInt32, now: UInt64) throws(CryptoError) -> KeyVersion {
+        var key = SecretBytes(count: byteCount)
+        var span = key.mutableSpan
+        try SystemRandom.fill(&span)
+        return KeyVersion(purpose: purpose, number: number, state: .active, created: now, key: key)
+    }
+
+    /// Whether the other key opens what this one sealed: the proof that both are the same key, and that it works.
+    func opensCanary(of other: KeyVersion) throws(CryptoError) -> Bool {
+        let plaintext = [UInt8]("canary of a key.")
+        var nonce = [UInt8](repeating: 0, count: AESGCM256.nonceBytes)
+        var ciphertext = [UInt8](repeating: 0, count: 16)
+        var tag = [UInt8](repeating: 0, count: AESGCM256.tagBytes)
+        var opened = [UInt8](repeating: 0, count: 16)
+        var nonceSpan = nonce.mutableSpan
+        try SystemRandom.fill(&nonceSpan, from: .shown)
+        var sealing = try withKey { (key) throws(CryptoError) in try AESGCM256(key: key) }
+        var opening = try other.withKey { (key) throws(CryptoError) in try AESGCM256(key: key) }
+        let aad = [purpose.rawValue]
+        var ciphertextSpan = ciphertext.mutableSpan
+        var tagSpan = tag.mutableSpan
+        try sealing.seal(
+            nonce: nonce.span, aad: aad.span, plaintext: plaintext.span, into: &ciphertextSpan, tag: &tagSpan)
+        do throws(CryptoError) {
+            var output = opened.mutableSpan
+            try opening.open(
+                nonce: nonce.span, aad: aad.span, ciphertext: ciphertext.span, tag: tag.span, into: &output)
+        } catch {
+            if error == .authenticationFailed { return false }
+            throw error
+        }
+        return opened == plaintext
+    }
+
     /// A key for one use of this version.
     func derived(_ label: StaticString) throws(CryptoError) -> SecretBytes {
         try withKey { (key) throws(CryptoError) in try deriveKey(from: key, label: label) }
@@ -80,6 +122,9 @@ package final class KeyVersion: Sendable {
 }
 
 extension SecretBytes {
+    /// Another secret with the same bytes.
+    fileprivate borrowing func copied() -> SecretBytes { SecretBytes(copying: span) }
+
     /// Lends the bytes for the length of a call: a class's stored secret cannot hand out a span of its own.
     fileprivate borrowing func withSpan<R: ~Copyable>(
         _ body: (borrowing Span<UInt8>) throws(CryptoError) -> R

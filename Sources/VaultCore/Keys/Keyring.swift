@@ -9,22 +9,29 @@ package final class Keyring: Sendable {
     package let vaultID: VaultID
     /// All versions, destroyed ones included, in the order they were made.
     package let versions: [KeyVersion]
+    /// What wraps this generation, as far as that may be told.
+    package let root: RootDescription
+    /// What has to be as trustworthy as the keys: receipts, pending commands, custodians.
+    package let annex: KeyringAnnex
 
-    init(generation: UInt64, vaultID: VaultID, versions: [KeyVersion]) {
+    init(
+        generation: UInt64, vaultID: VaultID, versions: [KeyVersion], root: RootDescription = RootDescription(),
+        annex: KeyringAnnex = KeyringAnnex()
+    ) {
         self.generation = generation
         self.vaultID = vaultID
         self.versions = versions
+        self.root = root
+        self.annex = annex
     }
 
     /// A first keyring: one active data key and one active index key.
-    package static func create(now: UInt64) throws(KeyringError) -> Keyring {
+    package static func create(now: UInt64, root: RootDescription? = nil) throws(KeyringError) -> Keyring {
         do throws(CryptoError) {
             return Keyring(
                 generation: 1, vaultID: try VaultID.random(),
-                versions: [
-                    KeyVersion(purpose: .data, number: 1, state: .active, created: now, key: try randomKey()),
-                    KeyVersion(purpose: .index, number: 1, state: .active, created: now, key: try randomKey()),
-                ])
+                versions: [try .drawn(.data, 1, now: now), try .drawn(.index, 1, now: now)],
+                root: root ?? RootDescription(since: now))
         } catch {
             throw .crypto
         }
@@ -41,11 +48,14 @@ package final class Keyring: Sendable {
             + versions.filter { $0.purpose == purpose && $0.state == .retiring }
     }
 
-    private static func randomKey() throws(CryptoError) -> SecretBytes {
-        var key = SecretBytes(count: KeyVersion.byteCount)
-        var span = key.mutableSpan
-        try SystemRandom.fill(&span)
-        return key
+    /// The version of a number; `nil` where there never was one.
+    package func version(_ purpose: KeyPurpose, _ number: UInt32) -> KeyVersion? {
+        versions.first { $0.purpose == purpose && $0.number == number }
+    }
+
+    /// Versions whose records are still to be moved.
+    package func retiring(_ purpose: KeyPurpose) -> [KeyVersion] {
+        versions.filter { $0.purpose == purpose && $0.state == .retiring }
     }
 }
 

@@ -1,17 +1,27 @@
+internal import Glibc
 internal import OpenSSLCrypto
 internal import SecretMemory
 
-/// The `keyring` file: all key versions, each wrapped under the root key, and a MAC over the whole.
+/// The `keyring` file: all key versions, each wrapped under the root key, what has to be as trustworthy as they are, and
+/// a MAC over the whole.
 ///
 /// ```
 ///  offset size
 ///       0    8  "SRKEYRNG"
-///       8    4  format version, 1
+///       8    4  format version, 2
 ///      12    4  number of entries
 ///      16    8  generation
 ///      24   16  vault id
 ///      40    8  check value of the root key
-///      48  104  one entry a version:
+///      48    1  kind of root key  1 file, 2 credential, 3 shares, 4 pkcs11
+///      49    1  shares needed, 0 for other kinds
+///      50    1  shares made, 0 for other kinds
+///      51    1  size of the wrapped root key, 0...60
+///      52    4  set of shares, 0 for other kinds
+///      56    8  since when this root key wraps it, Unix seconds
+///      64   60  wrapped root key (shares, pkcs11), then zeros
+///     124    4  size of the annex
+///     128  104  one entry a version:
 ///                  0  1  purpose          1 data, 2 index, 3 audit
 ///                  1  1  state            1 active, 2 retiring, 3 destroyed
 ///                  2  2  zero
@@ -23,14 +33,15 @@ internal import SecretMemory
 ///                 44 32  key, AES-256-GCM (zeros once destroyed)
 ///                 76 16  tag              (zeros once destroyed)
 ///                 92 12  zero
+///            annex: `KeyringAnnex`
 ///    last   32  HMAC-SHA-256 over everything before it
 /// ```
 /// Integers are big-endian. The AAD of a wrapped key is the vault id and bytes 0..<32 of its entry, so that a key cannot
 /// be given another purpose, version, state or date. It lies outside LMDB because LMDB keeps old pages readable.
+///
+/// Format 1 is read too: its header ends at 48 and it has no annex. The next change of the keyring writes format 2.
 package enum KeyringFile {
     private static let magic: StaticString = "SRKEYRNG"
-    private static let formatVersion: UInt32 = 1
-    private static let headerBytes = 48
     private static let entryBytes = 104
     private static let macBytes = 32
     /// More versions than ninety-day periods in a century: a limit against nonsense, not against use.
@@ -38,40 +49,75 @@ package enum KeyringFile {
 
     /// Reads and authenticates a keyring; nothing of it is trusted before its MAC was found right.
     package static func load(from path: String, root: borrowing RootKey) throws(KeyringError) -> Keyring {
-        let bytes: [UInt8]
+        try decode(try read(path), root: root)
+    }
+
+    /// What the file says in clear, unauthenticated: enough to know which root key to ask for.
+    package static func header(of path: String) throws(KeyringError) -> KeyringHeader {
+        try KeyringHeader(try read(path))
+    }
+
+    private static func read(_ path: String) throws(KeyringError) -> [UInt8] {
         do throws(FileError) {
-            bytes = try AtomicFile.read(path)
+            return try AtomicFile.read(path)
         } catch {
             throw error.isMissing ? .missing(path: path) : .file(error)
         }
-        return try decode(bytes, root: root)
     }
 
-    /// Writes a keyring in place of the old one, durably and all or nothing, and proves that it can be read back.
+    /// Writes a keyring in place of the old one, durably and all or nothing.
+    ///
+    /// In two phases: the new file is written, flushed, read back and decoded, and every data key that came back opens
+    /// what the key in memory sealed; only then does it take the old one's place. Where the very last flush fails,
+    /// `.switchUnknown` is thrown: which of the two a power cut leaves is not known, and the new keys must not be used.
     package static func store(_ keyring: Keyring, at path: String, root: borrowing RootKey) throws(KeyringError) {
         let bytes = try encode(keyring, root: root)
-        _ = try decode(bytes, root: root)
         do throws(FileError) {
-            try AtomicFile.replace(path, with: bytes)
+            let written = try AtomicFile.prepare(path, with: bytes)
+            do throws(KeyringError) {
+                try prove(keyring, try decode(written, root: root))
+            } catch {
+                AtomicFile.discard(path)
+                throw FileError(operation: "read back", path: path, code: EIO)
+            }
+            try AtomicFile.commit(path)
         } catch {
+            if "\(error.operation)" == "fsync", error.path != path + ".new" { throw .switchUnknown(error) }
             throw .file(error)
         }
     }
 
+    /// Seals a canary under each usable data key in memory, and opens it with the key that was read back.
+    private static func prove(_ keyring: Keyring, _ readBack: Keyring) throws(KeyringError) {
+        guard readBack.generation == keyring.generation, readBack.versions.count == keyring.versions.count,
+            readBack.annex == keyring.annex, readBack.root == keyring.root
+        else { throw .damaged }
+        for version in keyring.usable(.data) + keyring.usable(.index) {
+            guard let other = readBack.version(version.purpose, version.number), other.state == version.state,
+                try crypto({ () throws(CryptoError) in try version.opensCanary(of: other) })
+            else { throw .damaged }
+        }
+    }
+
     package static func encode(_ keyring: Keyring, root: borrowing RootKey) throws(KeyringError) -> [UInt8] {
+        let annex = keyring.annex.encoded
+        guard annex.count <= KeyringAnnex.bytesMax, keyring.versions.count <= entriesMax else { throw .tooLarge }
         do throws(CryptoError) {
             var bytes = [UInt8](magic)
-            bytes.append(bigEndian: formatVersion)
+            bytes.append(bigEndian: KeyringHeader.formatVersion)
             bytes.append(bigEndian: UInt32(keyring.versions.count))
             bytes.append(bigEndian: keyring.generation)
             bytes.append(bigEndian: keyring.vaultID.high)
             bytes.append(bigEndian: keyring.vaultID.low)
             bytes.append(bigEndian: try root.checkValue())
+            bytes += keyring.root.encoded
+            bytes.append(bigEndian: UInt32(annex.count))
             let wrappingKey = try root.derive("strongroom keyring wrapping key v1")
             var cipher = try AESGCM256(key: wrappingKey.span)
             for version in keyring.versions {
                 bytes += try wrap(version, vaultID: keyring.vaultID, cipher: &cipher)
             }
+            bytes += annex
             return bytes + (try mac(of: bytes.span, root: root))
         } catch {
             throw .crypto
@@ -79,28 +125,32 @@ package enum KeyringFile {
     }
 
     package static func decode(_ bytes: [UInt8], root: borrowing RootKey) throws(KeyringError) -> Keyring {
-        guard bytes.count >= headerBytes, bytes.starts(with: [UInt8](magic)) else { throw .notAKeyring }
-        let format = UInt32(bigEndian: bytes.span, at: 8)
-        guard format == formatVersion else { throw .unsupportedFormat(format) }
-        let count = Int(UInt32(bigEndian: bytes.span, at: 12))
-        guard count <= entriesMax, bytes.count == headerBytes + count * entryBytes + macBytes else { throw .damaged }
-        guard try crypto({ () throws(CryptoError) in try root.checkValue() }) == UInt64(bigEndian: bytes.span, at: 40)
-        else {
+        let header = try KeyringHeader(bytes)
+        let start = header.byteCount
+        let count = header.entries
+        guard count <= entriesMax, header.annexBytes <= KeyringAnnex.bytesMax,
+            bytes.count == start + count * entryBytes + header.annexBytes + macBytes
+        else { throw .damaged }
+        guard try crypto({ () throws(CryptoError) in try root.checkValue() }) == header.checkValue else {
             throw .wrongRootKey
         }
         let body = bytes.count - macBytes
         let expected = try crypto { () throws(CryptoError) in try mac(of: bytes.span.extracting(0..<body), root: root) }
         guard constantTimeEqual(expected.span, bytes.span.extracting(body..<bytes.count)) else { throw .damaged }
-        let vaultID = VaultID(bytes.span, at: 24)
+        let vaultID = header.vaultID
         let wrappingKey = try crypto { () throws(CryptoError) in try root.derive("strongroom keyring wrapping key v1") }
         var cipher = try crypto { () throws(CryptoError) in try AESGCM256(key: wrappingKey.span) }
         var versions: [KeyVersion] = []
         for index in 0..<count {
-            let start = headerBytes + index * entryBytes
-            let entry = bytes.span.extracting(start..<start + entryBytes)
+            let place = start + index * entryBytes
+            let entry = bytes.span.extracting(place..<place + entryBytes)
             versions.append(try unwrap(entry, vaultID: vaultID, cipher: &cipher))
         }
-        let keyring = Keyring(generation: UInt64(bigEndian: bytes.span, at: 16), vaultID: vaultID, versions: versions)
+        let annex = try KeyringAnnex(decoding: Array(bytes[(body - header.annexBytes)..<body]))
+        var description = header.root
+        if header.format == 1 { description.since = versions.first?.created ?? 0 }
+        let keyring = Keyring(
+            generation: header.generation, vaultID: vaultID, versions: versions, root: description, annex: annex)
         try checkShape(keyring)
         return keyring
     }
@@ -198,29 +248,5 @@ package enum KeyringFile {
         try hmac.update(bytes)
         try hmac.finish(into: &output)
         return result
-    }
-}
-
-/// Why a keyring could not be used. The daemon then refuses to start (sysexits 78 or 74) and touches nothing.
-package enum KeyringError: Error, Equatable, Sendable {
-    case missing(path: String)
-    case file(FileError)
-    case notAKeyring
-    case unsupportedFormat(UInt32)
-    case wrongRootKey
-    case damaged
-    case crypto
-
-    package var message: String {
-        switch self {
-        case .missing(let path): "keyring: \(path) is missing; 'strongroom init' makes the first one"
-        case .file(let error): "keyring: \(error.message)"
-        case .notAKeyring: "keyring: the file is not a keyring"
-        case .unsupportedFormat(let version):
-            "keyring: format \(version) was written by another version of strongroom; this one reads format 1"
-        case .wrongRootKey: "keyring: the root key is not the one this keyring was wrapped under"
-        case .damaged: "keyring: damaged or altered (its authentication code does not match)"
-        case .crypto: "keyring: libcrypto failed"
-        }
     }
 }

@@ -18,10 +18,8 @@ package struct RootKey: ~Copyable, Sendable {
         self.bytes = bytes
     }
 
-    /// Draws a new root key from the system's generator and writes it to a new file of mode 0600.
-    ///
-    /// Throws `EEXIST` rather than replace a root key: losing one loses every card.
-    package static func create(at path: String) throws(RootKeyError) {
+    /// A new root key from the system's generator.
+    package static func drawn() throws(RootKeyError) -> RootKey {
         var key = SecretBytes(count: byteCount)
         do throws(CryptoError) {
             var span = key.mutableSpan
@@ -29,8 +27,16 @@ package struct RootKey: ~Copyable, Sendable {
         } catch {
             throw .random
         }
+        return RootKey(bytes: key)
+    }
+
+    /// Draws a new root key from the system's generator and writes it to a new file of mode 0600.
+    ///
+    /// Throws `EEXIST` rather than replace a root key: losing one loses every card.
+    package static func create(at path: String) throws(RootKeyError) {
+        let key = try drawn()
         do throws(FileError) {
-            try AtomicFile.create(path, with: key.span)
+            try AtomicFile.create(path, with: key.bytes.span)
         } catch {
             throw .file(error)
         }
@@ -60,6 +66,13 @@ package struct RootKey: ~Copyable, Sendable {
     }
 
     private init(bytes: consuming SecretBytes) { self.bytes = bytes }
+
+    /// Lends the key for the length of a call: to wrap it, never to store it.
+    package borrowing func withBytes<R: ~Copyable, Failure: Error>(
+        _ body: (borrowing Span<UInt8>) throws(Failure) -> R
+    ) throws(Failure) -> R {
+        try body(bytes.span)
+    }
 
     /// A key for one purpose: HKDF-SHA-256 with the label as `info`.
     func derive(_ label: StaticString) throws(CryptoError) -> SecretBytes {

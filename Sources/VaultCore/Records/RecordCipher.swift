@@ -100,6 +100,20 @@ package struct RecordCipher: ~Copyable {
         return card
     }
 
+    /// Seals what a stored record holds under the active version, with the rest of its header as it is; false where it does
+    /// not open.
+    mutating func reseal(
+        _ record: borrowing Span<UInt8>, header: RecordHeader, token: UInt64, into new: inout MutableSpan<UInt8>
+    ) -> Bool {
+        do throws(RecordError) {
+            let card = try open(record, header: header, token: token)
+            try seal(card, header: header, token: token, into: &new)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Does the work of `open` on nothing, so that a miss takes as long as a hit.
     package mutating func openNothing() {
         var block = [16 of UInt8](repeating: 0)

@@ -3,7 +3,9 @@ package import LMDB
 /// The open database of a vault: its environment and its tables. One per process (LMDB allows no more).
 package final class Store: Sendable {
     /// Version of tables and layouts that this code reads and writes.
-    package static let schema: UInt64 = 1
+    package static let schema: UInt64 = 2
+    /// What can be read: schema 1 has no marks of keyring and place, and gets them at the first write.
+    private static let schemas: ClosedRange<UInt64> = 1...schema
     /// Added to a key version's count of encryptions at each start: more than a crash can leave uncounted, which is one
     /// group of writes.
     package static let encryptionsReserve: UInt64 = 1 << 14
@@ -50,11 +52,12 @@ package final class Store: Sendable {
     /// to names that have none. The first write after opening; that it succeeds shows that the disk takes writes.
     package func prepare(keyring: Keyring, formats: [String], purposes: [String]) throws(StoreError) -> Registry {
         var transaction = try environment.begin()
-        for version in keyring.usable(.data) {
-            let key = MetaKey.encryptions(version.number)
+        if let active = keyring.active(.data) {
+            let key = MetaKey.encryptions(active.number)
             let count = try transaction.counter(tables, key)
             try transaction.putCounter(tables, key, count + Self.encryptionsReserve)
         }
+        try transaction.putCounter(tables, MetaKey.schema, Self.schema)
         var registry = try Registry.load(&transaction, tables)
         try registry.register(formats: formats, purposes: purposes, &transaction, tables)
         try transaction.end()
@@ -92,7 +95,7 @@ package final class Store: Sendable {
             throw .damaged("schema version")
         }
         let version = UInt64(bigEndian: found.span, at: 0)
-        guard version == schema else { throw .schema(version) }
+        guard schemas.contains(version) else { throw .schema(version) }
         guard let owner = try transaction.meta(tables, MetaKey.vault), owner.count == 16 else {
             throw .damaged("vault id")
         }
@@ -103,7 +106,7 @@ package final class Store: Sendable {
 }
 
 extension Environment {
-    fileprivate func begin() throws(StoreError) -> WriteTransaction {
+    func begin() throws(StoreError) -> WriteTransaction {
         do throws(LMDBError) {
             return try beginWrite()
         } catch {
@@ -113,7 +116,7 @@ extension Environment {
 }
 
 extension WriteTransaction {
-    fileprivate consuming func end() throws(StoreError) {
+    consuming func end() throws(StoreError) {
         do throws(LMDBError) {
             try commit()
         } catch {

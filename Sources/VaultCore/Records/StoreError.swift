@@ -11,6 +11,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case schema(UInt64)
     /// There is a keyring, and no database or an empty one.
     case missing
+    /// The keyring is older than the one this database was last used with: keys and receipts since then are missing.
+    case olderKeyring(database: UInt64, keyring: UInt64)
     /// Something that is written only by us does not read as we write it; names the thing.
     case damaged(String)
     /// More formats or purposes than the record layout can tell apart.
@@ -23,8 +25,11 @@ package enum StoreError: Error, Equatable, Sendable {
         case .file(let error): "store: \(error.message)"
         case .foreignKeyring(let database, let keyring):
             "store: the database belongs to vault \(database), the keyring to vault \(keyring)"
+        case .olderKeyring(let database, let keyring):
+            "store: the keyring is of generation \(keyring), and this database was last used with generation \(database): "
+                + "an older keyring was put in place; restore the newest one"
         case .schema(let version):
-            "store: schema \(version) was written by another version of strongroom; this one reads schema \(Store.schema)"
+            "store: schema \(version) was written by another version of strongroom; this one reads schemas 1 to \(Store.schema)"
         case .missing: "store: the database of this keyring is missing or empty; restore it"
         case .damaged(let what): "store: damaged: \(what)"
         case .registryFull(let what, let limit): "store: a vault knows at most \(limit) \(what) in its life"

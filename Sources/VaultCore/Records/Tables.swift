@@ -30,7 +30,7 @@ struct Tables: Sendable {
 /// Keys of the meta table.
 enum MetaKey {
     /// Longest value of the table: a damaged page may claim gigabytes, past the end of the file.
-    static let valueBytesMax = 16
+    static let valueBytesMax = 48
 
     /// Schema version, 8 bytes.
     static let schema = [UInt8]("schema")
@@ -43,6 +43,20 @@ enum MetaKey {
     static func indexEntries(_ version: UInt32) -> [UInt8] { numbered("records/index/", version) }
     /// Encryptions ever done under a data key version, rounded up by what a crash may have lost, 8 bytes.
     static func encryptions(_ version: UInt32) -> [UInt8] { numbered("encryptions/data/", version) }
+    /// Records that a rotation has moved out of a data key version, ever, 8 bytes.
+    static func movedRecords(_ version: UInt32) -> [UInt8] { numbered("moved/data/", version) }
+    /// Entries that a rotation has moved out of an index key version, ever, 8 bytes.
+    static func movedEntries(_ version: UInt32) -> [UInt8] { numbered("moved/index/", version) }
+    /// Where the move to the active data key version goes on: version (4), passed over (4), token (8).
+    static let dataCursor = [UInt8]("cursor/data")
+    /// Where the move to the active index key version goes on: version (4), passed over (4), index key (32).
+    static let indexCursor = [UInt8]("cursor/index")
+    /// The keyring generation this database goes with, and the one about to be written, 16 bytes.
+    static let keyringMark = [UInt8]("keyring")
+    /// The epoch of the last start, and the one about to be written, 16 bytes.
+    static let epoch = [UInt8]("epoch")
+    /// Where the database lay at the last start, hashed, 16 bytes.
+    static let place = [UInt8]("place")
     /// Tokens of a format now, 8 bytes.
     static func formatTokens(_ id: UInt16) -> [UInt8] { numbered("tokens/format/", UInt32(id)) }
     /// Id of a format, 2 bytes and a checksum; the name follows the prefix.

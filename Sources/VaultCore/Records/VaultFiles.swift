@@ -11,6 +11,8 @@ package struct VaultFiles: Sendable {
     package var database: String { directory + "/vault" }
     /// Wrapped keys; never inside LMDB, which keeps old pages readable.
     package var keyring: String { directory + "/keyring" }
+    /// The random number of the last start.
+    package var epoch: String { directory + "/epoch" }
     package var audit: String { directory + "/audit" }
 
     /// Claims the data directory for this process.

@@ -117,33 +117,41 @@ package struct VaultReader: ~Copyable {
     }
 
     /// The live token of a card in a format for a subject; `nil` where there is none. Under `reuse: never`, one of them.
+    ///
+    /// Looks under every live index key version in one snapshot: an entry that is moved meanwhile is in the one place or
+    /// in the other.
     package mutating func find(
         _ pan: PAN, format: UInt16, subject: borrowing Span<UInt8>, now: UInt32
     ) throws(StoreError) -> UInt64? {
+        var keys: [[32 of UInt8]] = []
         for index in indexes {
-            let key: [32 of UInt8]
             do throws(CryptoError) {
-                key = try index.value.key(pan: pan, format: format, subject: subject)
+                keys.append(try index.value.key(pan: pan, format: format, subject: subject))
             } catch {
                 throw .crypto
             }
-            let result: Lookup<UInt64>
-            do throws(LMDBError) {
-                result = try Self.find(&reader, &opener, pan, key: key.span, format: format, now: now)
-            } catch {
-                throw .lmdb(error)
-            }
-            if let token = try result.found() { return token }
         }
-        return nil
+        let result: Lookup<UInt64>
+        do throws(LMDBError) {
+            result = try Self.find(&reader, &opener, pan, keys: keys, format: format, now: now)
+        } catch {
+            throw .lmdb(error)
+        }
+        return try result.found()
     }
 
     private static func find(
-        _ reader: inout Reader, _ opener: inout RecordOpener, _ pan: PAN, key: borrowing Span<UInt8>, format: UInt16,
+        _ reader: inout Reader, _ opener: inout RecordOpener, _ pan: PAN, keys: [[32 of UInt8]], format: UInt16,
         now: UInt32
     ) throws(LMDBError) -> Lookup<UInt64> {
         let snapshot = try reader.snapshot()
-        return try opener.find(pan, key: key, format: format, in: snapshot, now: now)
+        var result = Lookup<UInt64>.missing
+        for key in keys {
+            result = try opener.find(pan, key: key.span, format: format, in: snapshot, now: now)
+            if case .missing = result { continue }
+            return result
+        }
+        return result
     }
 
     /// The keyed hash of a card under the active index key.
@@ -151,12 +159,18 @@ package struct VaultReader: ~Copyable {
         try crypto { () throws(CryptoError) in try indexes[0].value.fingerprint(of: pan) }
     }
 
-    /// A key for a client's request id (`BlindIndex.requestKey`).
-    package mutating func requestKey(
+    /// The version of the index key that fingerprints are made under.
+    package var fingerprintVersion: UInt32 { indexes[0].value.version }
+
+    /// Keys for a client's request id (`BlindIndex.requestKey`): under the active index key version, and under one that is
+    /// retiring, where there is one.
+    package mutating func requestKeys(
         client: borrowing Span<UInt8>, requestID: borrowing Span<UInt8>
-    ) throws(StoreError) -> [32 of UInt8] {
+    ) throws(StoreError) -> (active: [32 of UInt8], older: [32 of UInt8]?) {
         do throws(CryptoError) {
-            return try indexes[0].value.requestKey(client: client, requestID: requestID)
+            let active = try indexes[0].value.requestKey(client: client, requestID: requestID)
+            guard indexes.count > 1 else { return (active, nil) }
+            return (active, try indexes[1].value.requestKey(client: client, requestID: requestID))
         } catch {
             throw .crypto
         }

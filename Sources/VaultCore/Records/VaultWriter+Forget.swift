@@ -41,12 +41,7 @@ extension VaultWriter {
         guard let (header, card) = try openRecord(token, &transaction) else { throw .damaged("a record") }
         let tables = store.tables
         for index in indexes {
-            let key = try crypto { () throws(CryptoError) in
-                var key = try index.value.key(pan: card.pan, format: header.format, subject: subject.span)
-                var span = key.mutableSpan
-                span.store(bigEndian: token, at: BlindIndex.selectorEnd)
-                return key
-            }
+            let key = try entryKey(index, card.pan, header.format, subject, token)
             if try lmdb({ () throws(LMDBError) in try transaction.delete(tables.index, key.span) }) {
                 changes.indexEntries[index.value.version, default: 0] -= 1
             }

@@ -65,6 +65,10 @@ extension VaultWriter {
             if header.keyVersion != cipher.activeVersion {
                 changes.dataRecords[header.keyVersion, default: 0] -= 1
                 changes.dataRecords[cipher.activeVersion, default: 0] += 1
+                // A token's subject is under the same version as its record: one count serves both.
+                guard try moveSubject(of: token, newHeader, &transaction, &changes) else {
+                    throw .damaged("a subject")
+                }
             }
         } else {
             try touch(token, &transaction)
@@ -97,12 +101,9 @@ extension VaultWriter {
     private mutating func answerFromMemory(
         _ item: inout WriteItem, pan: PAN, now: UInt32, _ transaction: inout WriteTransaction
     ) throws(StoreError) -> Bool {
-        let key = Self.requestBytes(item)
-        let remembered: (token: UInt64, time: UInt32)? = try lmdb { () throws(LMDBError) in
-            guard let value = try transaction.get(store.tables.requests, key.span), value.count == 12 else {
-                return nil
-            }
-            return (UInt64(bigEndian: value, at: 0), UInt32(bigEndian: value, at: 8))
+        var remembered = try request(Self.requestBytes(item.requestKey), &transaction)
+        if remembered == nil, item.hasOlderRequestKey {
+            remembered = try request(Self.requestBytes(item.olderRequestKey), &transaction)
         }
         guard let (token, time) = remembered, now < time &+ Self.requestMemory else { return false }
         // Forgotten or expired meanwhile: the retry is a new request.
@@ -118,6 +119,18 @@ extension VaultWriter {
         item.resultExpiry = card.expiry?.packed ?? 0
         item.outcome = .done
         return true
+    }
+
+    /// A remembered request: its token and when it was made.
+    private func request(
+        _ key: [UInt8], _ transaction: inout WriteTransaction
+    ) throws(StoreError) -> (token: UInt64, time: UInt32)? {
+        try lmdb { () throws(LMDBError) in
+            guard let value = try transaction.get(store.tables.requests, key.span), value.count == 12 else {
+                return nil
+            }
+            return (UInt64(bigEndian: value, at: 0), UInt32(bigEndian: value, at: 8))
+        }
     }
 
     private mutating func insert(
@@ -144,12 +157,7 @@ extension VaultWriter {
         changes.dataRecords[cipher.activeVersion, default: 0] += 1
         changes.formatTokens[item.format, default: 0] += 1
 
-        let indexKey = try crypto { () throws(CryptoError) in
-            var key = try indexes[0].value.key(pan: pan, format: item.format, subject: subject.span)
-            var span = key.mutableSpan
-            span.store(bigEndian: token, at: BlindIndex.selectorEnd)
-            return key
-        }
+        let indexKey = try entryKey(indexes[0], pan, item.format, subject, token)
         let indexVersion = indexes[0].value.version
         var versionBytes: [UInt8] = []
         versionBytes.append(bigEndian: indexVersion)
@@ -165,7 +173,7 @@ extension VaultWriter {
         item.outcome = .done
     }
 
-    private mutating func putRecord(
+    mutating func putRecord(
         _ card: Card, header: RecordHeader, token: UInt64, _ transaction: inout WriteTransaction,
         _ changes: inout Changes
     ) throws(StoreError) {
@@ -184,7 +192,7 @@ extension VaultWriter {
         }
     }
 
-    private mutating func putSubject(
+    mutating func putSubject(
         _ subject: [UInt8], token: UInt64, _ transaction: inout WriteTransaction, _ changes: inout Changes
     ) throws(StoreError) {
         changes.encryptions += 1
@@ -207,7 +215,7 @@ extension VaultWriter {
         value.append(bigEndian: token)
         value.append(bigEndian: now)
         try lmdb { () throws(LMDBError) in
-            try transaction.put(store.tables.requests, Self.requestBytes(item).span, value.span)
+            try transaction.put(store.tables.requests, Self.requestBytes(item.requestKey).span, value.span)
         }
     }
 
@@ -244,10 +252,10 @@ extension VaultWriter {
         return overflow ? .max : sum
     }
 
-    private static func requestBytes(_ item: WriteItem) -> [UInt8] {
+    private static func requestBytes(_ halves: (UInt64, UInt64)) -> [UInt8] {
         var key: [UInt8] = []
-        key.append(bigEndian: item.requestKey.0)
-        key.append(bigEndian: item.requestKey.1)
+        key.append(bigEndian: halves.0)
+        key.append(bigEndian: halves.1)
         return key
     }
 }

@@ -29,6 +29,8 @@ package struct VaultWriter: ~Copyable {
     var purposeSets: [UInt64: UInt16] = [:]
     /// Encryptions done by transactions that did not commit: still spent, so counted with the next one.
     var uncountedEncryptions: UInt64 = 0
+    /// Encryptions ever done under the active version, as counted in the database.
+    package private(set) var encryptions: UInt64
     /// Where the sweep of request ids goes on.
     var requestSweepKey: [UInt8] = []
     /// Tokens looked at to find free ones, ever: against the tokens made, a measure of how full the buckets are.
@@ -38,12 +40,17 @@ package struct VaultWriter: ~Copyable {
 
     package init(store: Store, keyring: Keyring, formats: FormatTable) throws(StoreError) {
         let cipher = try crypto { () throws(CryptoError) in try RecordCipher(keyring) }
-        self.init(store: store, formats: formats, cipher: cipher, indexes: try BlindIndexContext.all(of: keyring))
+        let encryptions = try store.encryptions(of: cipher.activeVersion)
+        self.init(
+            store: store, formats: formats, cipher: cipher, indexes: try BlindIndexContext.all(of: keyring),
+            encryptions: encryptions)
     }
 
     private init(
-        store: Store, formats: FormatTable, cipher: consuming RecordCipher, indexes: [BlindIndexContext]
+        store: Store, formats: FormatTable, cipher: consuming RecordCipher, indexes: [BlindIndexContext],
+        encryptions: UInt64
     ) {
+        self.encryptions = encryptions
         self.store = store
         self.formats = formats
         self.cipher = cipher
@@ -54,35 +61,57 @@ package struct VaultWriter: ~Copyable {
     ///
     /// Outcomes are in the items. On failure none of the items may be answered with success.
     package mutating func apply(_ batches: [WriteBatch], now: UInt32) throws(WriteFailure) {
-        var changes = Changes()
         let purposeSetsBefore = purposeSets
+        do throws(WriteFailure) {
+            try countUncounted()
+            try write { (writer, transaction, changes) throws(StoreError) in
+                for batch in batches {
+                    for position in 0..<batch.items.count {
+                        try writer.apply(batch, at: position, now: now, &transaction, &changes)
+                    }
+                }
+            }
+        } catch {
+            purposeSets = purposeSetsBefore
+            throw error
+        }
+    }
+
+    /// Runs `body` in one transaction with the counters it changes, and commits.
+    mutating func write(
+        _ body: (inout VaultWriter, inout WriteTransaction, inout Changes) throws(StoreError) -> Void
+    ) throws(WriteFailure) {
+        var changes = Changes()
         var transaction: WriteTransaction
         do throws(LMDBError) {
             transaction = try store.environment.beginWrite()
         } catch {
             throw .rejected(.lmdb(error))
         }
+        var counted: UInt64 = 0
         do throws(StoreError) {
-            for batch in batches {
-                for position in 0..<batch.items.count {
-                    try apply(batch, at: position, now: now, &transaction, &changes)
-                }
-            }
-            try record(changes, &transaction)
+            try body(&self, &transaction, &changes)
+            counted = try record(changes, &transaction)
         } catch {
-            purposeSets = purposeSetsBefore
             uncountedEncryptions += changes.encryptions
             throw error.isFull ? .full : .rejected(error)
         }
         do throws(LMDBError) {
             try transaction.commit()
             uncountedEncryptions = 0
+            if counted > 0 { encryptions = counted }
         } catch {
-            purposeSets = purposeSetsBefore
             uncountedEncryptions += changes.encryptions
             if error.isOutcomeUnknown { throw .unknown(.lmdb(error)) }
             throw error.isFull ? .full : .rejected(.lmdb(error))
         }
+    }
+
+    /// Many groups that failed one after the other may have spent more encryptions than the reserve of a start covers:
+    /// they are counted before any more are spent.
+    private mutating func countUncounted() throws(WriteFailure) {
+        guard uncountedEncryptions > Store.encryptionsReserve / 4 else { return }
+        try write { (_, _, _) throws(StoreError) in }
     }
 
     private mutating func apply(
@@ -99,8 +128,10 @@ package struct VaultWriter: ~Copyable {
         batch.items[position] = item
     }
 
-    /// Writes the counters that changed, in the same transaction as what they count.
-    private mutating func record(_ changes: Changes, _ transaction: inout WriteTransaction) throws(StoreError) {
+    /// Writes the counters that changed, in the same transaction as what they count. The encryptions counted now, or 0
+    /// where there were none.
+    private mutating func record(_ changes: Changes, _ transaction: inout WriteTransaction) throws(StoreError) -> UInt64
+    {
         let tables = store.tables
         for (version, delta) in changes.dataRecords {
             try transaction.adjust(tables, MetaKey.dataRecords(version), by: delta)
@@ -111,12 +142,18 @@ package struct VaultWriter: ~Copyable {
         for (format, delta) in changes.formatTokens {
             try transaction.adjust(tables, MetaKey.formatTokens(format), by: delta)
         }
-        let encryptions = changes.encryptions + uncountedEncryptions
-        if encryptions > 0 {
-            let key = MetaKey.encryptions(cipher.activeVersion)
-            let count = try transaction.counter(tables, key)
-            try transaction.putCounter(tables, key, count + encryptions)
+        for (version, count) in changes.movedRecords {
+            try transaction.adjust(tables, MetaKey.movedRecords(version), by: count)
         }
+        for (version, count) in changes.movedEntries {
+            try transaction.adjust(tables, MetaKey.movedEntries(version), by: count)
+        }
+        let spent = changes.encryptions + uncountedEncryptions
+        guard spent > 0 else { return 0 }
+        let key = MetaKey.encryptions(cipher.activeVersion)
+        let count = try transaction.counter(tables, key) + spent
+        try transaction.putCounter(tables, key, count)
+        return count
     }
 }
 
@@ -125,6 +162,9 @@ struct Changes {
     var dataRecords: [UInt32: Int64] = [:]
     var indexEntries: [UInt32: Int64] = [:]
     var formatTokens: [UInt16: Int64] = [:]
+    /// Moved out of a version by a rotation.
+    var movedRecords: [UInt32: Int64] = [:]
+    var movedEntries: [UInt32: Int64] = [:]
     var encryptions: UInt64 = 0
 }
 

@@ -10,8 +10,8 @@ internal import OpenSSLCrypto
 ///
 /// Reads in slices of `sliceEntries`, each a fresh snapshot, so that no old snapshot pins pages for long; all questions
 /// about one entry are asked in one snapshot. The counts at the end need one snapshot for a plain walk over everything:
-/// about 0.1 us an entry. A damaged page is reported and stepped over. Runs on the caller's thread and takes one reader slot;
-/// start another check after a change of the keyring.
+/// about 0.1 us an entry. A damaged page is reported and stepped over. Runs on the caller's thread and takes one reader
+/// slot. Where the keyring changes meanwhile, it goes on with the new one.
 package struct Verifier: ~Copyable {
     /// Entries looked at per snapshot.
     package static let sliceEntries = 2_000
@@ -20,10 +20,9 @@ package struct Verifier: ~Copyable {
     private var checker: VerifyChecker
 
     package init(store: Store, keyring: Keyring) throws(StoreError) {
-        let cipher = try crypto { () throws(CryptoError) in try RecordCipher(keyring) }
-        let indexes = try BlindIndexContext.all(of: keyring)
+        let checker = try VerifyChecker(keyring: keyring, tables: store.tables)
         let reader = try lmdb { () throws(LMDBError) in try Reader(store.environment) }
-        self.init(reader: reader, checker: VerifyChecker(cipher: cipher, indexes: indexes, tables: store.tables))
+        self.init(reader: reader, checker: checker)
     }
 
     private init(reader: consuming Reader, checker: consuming VerifyChecker) {
@@ -33,19 +32,22 @@ package struct Verifier: ~Copyable {
 
     /// Checks everything and reports. Calls `progress` after each slice; where it answers false the check ends there,
     /// with `isComplete` false. It may sleep in `progress` to leave the processor to requests: no snapshot is open
-    /// then.
-    package mutating func run(progress: (VerifyProgress) -> Bool) -> VerifyReport {
-        Self.run(&reader, &checker, progress: progress)
+    /// then. `keyring` gives the keyring in force; `nil` where it does not change.
+    package mutating func run(
+        keyring: () -> Keyring? = { nil }, progress: (VerifyProgress) -> Bool
+    ) -> VerifyReport {
+        Self.run(&reader, &checker, keyring: keyring, progress: progress)
         return checker.report
     }
 
     private static func run(
-        _ reader: inout Reader, _ checker: inout VerifyChecker, progress: (VerifyProgress) -> Bool
+        _ reader: inout Reader, _ checker: inout VerifyChecker, keyring: () -> Keyring?,
+        progress: (VerifyProgress) -> Bool
     ) {
         checker.report = VerifyReport()
         checker.begin(&reader)
         for table in [VerifyTable.tokens, .index, .subjects, .requests] {
-            guard walk(table, &reader, &checker, progress: progress) else { return }
+            guard walk(table, &reader, &checker, keyring: keyring, progress: progress) else { return }
         }
         checker.compareCounts(&reader)
         checker.report.isComplete = true
@@ -53,7 +55,7 @@ package struct Verifier: ~Copyable {
 
     /// Walks one table in slices; false where `progress` ended it.
     private static func walk(
-        _ table: VerifyTable, _ reader: inout Reader, _ checker: inout VerifyChecker,
+        _ table: VerifyTable, _ reader: inout Reader, _ checker: inout VerifyChecker, keyring: () -> Keyring?,
         progress: (VerifyProgress) -> Bool
     ) -> Bool {
         var start = VerifyKey.first
@@ -62,7 +64,14 @@ package struct Verifier: ~Copyable {
         var barren: UInt64 = 0
         while true {
             let seen = checker.seen(table)
-            switch checker.slice(of: table, from: start, &reader) {
+            let before = checker.report
+            let slice = checker.slice(of: table, from: start, &reader)
+            // A slice may have met keys that came while it ran: again, with them.
+            if let current = keyring(), checker.adopts(current) {
+                checker.report = before
+                continue
+            }
+            switch slice {
             case .end:
                 return progress(checker.progress(table))
             case .more(let next):

@@ -150,6 +150,7 @@ private struct VerifyMeta {
         let indexPrefix = MetaKey.prefix(of: MetaKey.indexEntries(0))
         let encryptionsPrefix = MetaKey.prefix(of: MetaKey.encryptions(0))
         let formatTokensPrefix = MetaKey.prefix(of: MetaKey.formatTokens(0))
+        let movedPrefixes = [MetaKey.movedRecords(0), MetaKey.movedEntries(0)].map { MetaKey.prefix(of: $0) }
         var formatIDs = Tally()
         var purposeBits = Tally()
         var count: UInt64 = 0
@@ -167,6 +168,8 @@ private struct VerifyMeta {
                 isKnown = formatTokens.take(cursor.key, formatTokensPrefix.count, cursor.value)
             } else if cursor.key.hasPrefix(encryptionsPrefix) {
                 isKnown = cursor.key.count == encryptionsPrefix.count + 4 && size == 8
+            } else if movedPrefixes.contains(where: { cursor.key.hasPrefix($0) }) {
+                isKnown = cursor.key.count <= Environment.keyBytesMax && size == 8
             } else if cursor.key.hasPrefix(MetaKey.formatPrefix) {
                 isKnown = formatIDs.take(name: cursor.key, number: cursor.value, bytes: 2, below: Registry.formatsMax)
             } else if cursor.key.hasPrefix(MetaKey.purposePrefix) {
@@ -177,9 +180,7 @@ private struct VerifyMeta {
                     cursor.key.count == MetaKey.purposeSetPrefix.count + 2
                     && PurposeSets.mask(cursor.value, key: cursor.key.copied) != nil
             } else {
-                isKnown =
-                    (cursor.key.isEqual(MetaKey.schema) && size == 8)
-                    || (cursor.key.isEqual(MetaKey.vault) && size == 16)
+                isKnown = MetaKey.sizes.contains { cursor.key.isEqual($0.key) && size == $0.bytes }
             }
             if !isKnown { findings.append(VerifyFinding(kind: .layoutInvalid, table: .meta, position: count)) }
             isInside = try cursor.next()
@@ -243,6 +244,11 @@ private struct Tally {
 }
 
 extension MetaKey {
+    /// The entries that there is one of, and their sizes.
+    fileprivate static let sizes: [(key: [UInt8], bytes: Int)] = [
+        (schema, 8), (vault, 16), (keyringMark, 16), (epoch, 16), (place, 16), (dataCursor, 16), (indexCursor, 40),
+    ]
+
     /// The name before the number of a counter's key.
     fileprivate static func prefix(of key: [UInt8]) -> [UInt8] { Array(key.dropLast(4)) }
 }

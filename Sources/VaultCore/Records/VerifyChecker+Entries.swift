@@ -81,7 +81,12 @@ extension VerifyChecker {
             return false
         }
         guard let header = RecordHeader(record), open(record, header, token: token) != nil else { return false }
-        if !header.flags.contains(.subjectLinked) { note(.subjectUnclaimed, .subjects, token: token) }
+        if !header.flags.contains(.subjectLinked) {
+            note(.subjectUnclaimed, .subjects, token: token)
+        } else if subject.count < 4 || UInt32(bigEndian: subject, at: 0) != header.keyVersion {
+            // One count serves both: a version that no record needs must not be one that a subject needs.
+            note(.subjectVersion, .subjects, token: token)
+        }
         return true
     }
 

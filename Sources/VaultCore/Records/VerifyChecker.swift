@@ -8,18 +8,41 @@ struct VerifyChecker: ~Copyable {
     static let stumblesMax = 10_000
 
     var cipher: RecordCipher
-    let indexes: [BlindIndexContext]
+    private(set) var indexes: [BlindIndexContext]
     let tables: Tables
+    /// Of the keyring whose keys these are.
+    private var generation: UInt64
     var purposeSets = PurposeSets()
     /// Bit n set: format id n is on file.
     var formats: UInt64 = 0
     var report = VerifyReport()
     private var total: UInt64 = 0
 
-    init(cipher: consuming RecordCipher, indexes: [BlindIndexContext], tables: Tables) {
+    init(keyring: Keyring, tables: Tables) throws(StoreError) {
+        let cipher = try crypto { () throws(CryptoError) in try RecordCipher(keyring) }
+        self.init(
+            cipher: cipher, indexes: try BlindIndexContext.all(of: keyring), tables: tables,
+            generation: keyring.generation)
+    }
+
+    private init(
+        cipher: consuming RecordCipher, indexes: [BlindIndexContext], tables: Tables, generation: UInt64
+    ) {
         self.cipher = cipher
         self.indexes = indexes
         self.tables = tables
+        self.generation = generation
+    }
+
+    /// Takes up the keys of another generation; false where there is nothing to take up.
+    mutating func adopts(_ keyring: Keyring) -> Bool {
+        guard keyring.generation != generation, let fresh = try? RecordCipher(keyring),
+            let indexes = try? BlindIndexContext.all(of: keyring)
+        else { return false }
+        cipher = fresh
+        self.indexes = indexes
+        generation = keyring.generation
+        return true
     }
 
     /// Estimates the work.

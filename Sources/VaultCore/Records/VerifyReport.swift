@@ -30,6 +30,8 @@ package struct VerifyFinding: Equatable, Sendable {
         case subjectDamaged = "subject_damaged"
         /// The subjects table has a subject for a token that has none, or that does not exist.
         case subjectUnclaimed = "subject_unclaimed"
+        /// The subject is sealed under another data key version than its record.
+        case subjectVersion = "subject_version"
         /// The record's card cannot be found: a second tokenize would make a second token.
         case indexMissing = "index_missing"
         /// An index entry leads to a token that does not exist: its record is hidden or lost.

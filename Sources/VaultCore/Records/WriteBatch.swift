@@ -45,6 +45,9 @@ package struct WriteItem: BitwiseCopyable, Sendable {
     /// Whether `requestKey` names a remembered request.
     package var hasRequestKey = false
     package var requestKey: (UInt64, UInt64) = (0, 0)
+    /// The same under the index key version that is retiring, where there is one.
+    package var hasOlderRequestKey = false
+    package var olderRequestKey: (UInt64, UInt64) = (0, 0)
 
     /// In for a forget, out for a tokenize.
     package var token: UInt64 = 0
