@@ -99,6 +99,8 @@ let package = Package(
             name: "OpenSSLCryptoTests", dependencies: ["OpenSSLCrypto", "SecretMemory"], swiftSettings: settings),
         .testTarget(name: "OpenSSLTLSTests", dependencies: ["OpenSSLTLS", "TLSTestSupport"], swiftSettings: settings),
         .testTarget(
+            name: "PKCS11Tests", dependencies: ["PKCS11", "CPKCS11", "SecretMemory"], swiftSettings: settings),
+        .testTarget(
             name: "VaultCoreTests", dependencies: ["VaultCore", "LMDB", "OpenSSLCrypto", "SecretMemory"],
             swiftSettings: settings),
         .testTarget(name: "VaultWireTests", dependencies: ["VaultWire"], swiftSettings: settings),
