@@ -8,7 +8,8 @@ BIN     := .build/release
 # Seconds for each fuzz target in `make test`.
 FUZZ_SECONDS ?= 60
 
-PACKAGES := gcc libc6-dev libssl-dev liblmdb-dev pkg-config openssl curl python3 python3-pytest strace lmdb-utils
+PACKAGES := gcc libc6-dev libssl-dev liblmdb-dev pkg-config openssl curl python3 python3-pytest strace lmdb-utils \
+            softhsm2
 
 .PHONY: help deps build demo test test-swift test-end-to-end test-crash test-fuzz bench lint format install clean
 

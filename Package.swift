@@ -31,12 +31,15 @@ let package = Package(
         // System libraries: a module map and `static inline` shims, nothing else.
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // What is loaded at run time, so that there is nothing to link.
+        .systemLibrary(name: "CPKCS11"),
 
         // Leaves: one C library each, no I/O framework, no logging.
         .target(name: "SecretMemory", swiftSettings: settings),
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
         .target(name: "OpenSSLCrypto", dependencies: ["COpenSSL", "SecretMemory"], swiftSettings: settings),
         .target(name: "OpenSSLTLS", dependencies: ["COpenSSL"], swiftSettings: settings),
+        .target(name: "PKCS11", dependencies: ["CPKCS11", "SecretMemory"], swiftSettings: settings),
 
         // The domain and its wire form: synchronous, no sockets.
         .target(name: "VaultCore", dependencies: ["LMDB", "OpenSSLCrypto", "SecretMemory"], swiftSettings: settings),
@@ -95,6 +98,8 @@ let package = Package(
         .testTarget(
             name: "OpenSSLCryptoTests", dependencies: ["OpenSSLCrypto", "SecretMemory"], swiftSettings: settings),
         .testTarget(name: "OpenSSLTLSTests", dependencies: ["OpenSSLTLS", "TLSTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "PKCS11Tests", dependencies: ["PKCS11", "CPKCS11", "SecretMemory"], swiftSettings: settings),
         .testTarget(
             name: "VaultCoreTests", dependencies: ["VaultCore", "LMDB", "OpenSSLCrypto", "SecretMemory"],
             swiftSettings: settings),

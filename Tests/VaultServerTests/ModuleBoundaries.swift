@@ -6,16 +6,18 @@ enum ModuleBoundaries {
     static let allowedImports: [String: Set<String>] = [
         "CLMDB": [],
         "COpenSSL": [],
+        "CPKCS11": [],
         "SecretMemory": ["Glibc", "Synchronization"],
         "LMDB": ["CLMDB", "Glibc", "Synchronization"],
         "OpenSSLCrypto": ["COpenSSL", "SecretMemory"],
         "OpenSSLTLS": ["COpenSSL", "SecretMemory", "Glibc"],
+        "PKCS11": ["CPKCS11", "SecretMemory", "Glibc"],
         "VaultCore": ["LMDB", "OpenSSLCrypto", "SecretMemory", "Glibc", "Synchronization"],
         "VaultWire": [],
         "VaultTransport": ["OpenSSLTLS", "NIOCore", "Glibc"],
         "VaultServer": [
-            "VaultCore", "VaultWire", "VaultTransport", "OpenSSLTLS", "OpenSSLCrypto", "LMDB", "SecretMemory", "Glibc",
-            "Synchronization", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging", "Yams", "Foundation",
+            "VaultCore", "VaultWire", "VaultTransport", "OpenSSLTLS", "OpenSSLCrypto", "LMDB", "PKCS11", "SecretMemory",
+            "Glibc", "Synchronization", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging", "Yams", "Foundation",
         ],
         "StrongroomClient": [
             "VaultTransport", "VaultWire", "OpenSSLTLS", "SecretMemory", "Glibc", "Synchronization", "NIOCore",
