@@ -55,7 +55,8 @@ let package = Package(
         .target(
             name: "VaultServer",
             dependencies: [
-                "VaultCore", "VaultWire", "VaultTransport", "OpenSSLTLS", "OpenSSLCrypto", "LMDB", "SecretMemory",
+                "VaultCore", "VaultWire", "VaultTransport", "OpenSSLTLS", "OpenSSLCrypto", "LMDB", "PKCS11",
+                "SecretMemory",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -29,6 +29,8 @@ package enum ProblemCode: UInt8, Error, CaseIterable, Sendable {
     case writeStopped
     case storageFull
     case bucketFull
+    /// The data key has done all the encryptions it may do, or is past its age: reveals go on.
+    case keyExhausted
 }
 
 extension ProblemCode {
@@ -90,6 +92,7 @@ extension ProblemCode {
         case .writeStopped: (503, "write_stopped", true, "The vault has stopped writing.")
         case .storageFull: (507, "storage_full", false, "The storage is full.")
         case .bucketFull: (507, "bucket_full", false, "The format has no free tokens for this card.")
+        case .keyExhausted: (503, "key_exhausted", true, "The data key may encrypt no more; it has to be rotated.")
         }
     }
 }

@@ -136,6 +136,20 @@ package enum AtomicFile {
     }
 }
 
+/// Files with secrets that are not keys: a PIN.
+package enum SecretFile {
+    /// Reads at most as many bytes as there is room for; the rest of the room stays as it is.
+    ///
+    /// Throws `EACCES` for a file that group or others may read.
+    package static func read(_ path: String, into bytes: inout MutableSpan<UInt8>) throws(FileError) {
+        let file = try Descriptor.open(path, O_RDONLY | O_CLOEXEC)
+        guard try file.status().st_mode & 0o077 == 0 else {
+            throw FileError(operation: "mode", path: path, code: EACCES)
+        }
+        _ = try file.readAll(into: &bytes)
+    }
+}
+
 /// An open file, closed when it goes out of scope.
 struct Descriptor: ~Copyable {
     private let number: Int32

@@ -108,9 +108,11 @@ extension Keyring {
         }
     }
 
-    /// The same keys under another root key.
-    package func rewrapped(_ root: RootDescription) -> Keyring {
-        Keyring(generation: generation + 1, vaultID: vaultID, versions: versions, root: root, annex: annex)
+    /// The same keys under another root key, and what changes in the annex with it.
+    package func rewrapped(_ root: RootDescription, _ change: (inout KeyringAnnex) -> Void = { _ in }) -> Keyring {
+        var annex = annex
+        change(&annex)
+        return Keyring(generation: generation + 1, vaultID: vaultID, versions: versions, root: root, annex: annex)
     }
 
     /// The same keys with another annex.

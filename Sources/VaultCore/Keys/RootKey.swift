@@ -74,6 +74,11 @@ package struct RootKey: ~Copyable, Sendable {
         try body(bytes.span)
     }
 
+    /// Whether both are the same key, in constant time.
+    package borrowing func isSame(as other: borrowing RootKey) -> Bool {
+        constantTimeEqual(bytes.span, other.bytes.span)
+    }
+
     /// A key for one purpose: HKDF-SHA-256 with the label as `info`.
     func derive(_ label: StaticString) throws(CryptoError) -> SecretBytes {
         try deriveKey(from: bytes.span, label: label)

@@ -13,6 +13,13 @@ package struct Registry: Sendable {
 
     init() {}
 
+    /// Numbers for as long as the database is closed: good for reading a configuration, never for a record.
+    package init(provisionallyFor formats: [String]) {
+        for (position, name) in formats.enumerated() where position < Self.formatsMax - 1 {
+            self.formats[name] = UInt16(position + 1)
+        }
+    }
+
     package func formatID(_ name: String) -> UInt16? { formats[name] }
 
     package func formatName(_ id: UInt16) -> String? { formats.first { $0.value == id }?.key }

@@ -3,7 +3,7 @@ internal import LMDB
 // What the database remembers of its keyring, and what a rotation asks of it.
 extension Store {
     /// Encryptions ever done under a data key version.
-    func encryptions(of version: UInt32) throws(StoreError) -> UInt64 {
+    package func encryptions(of version: UInt32) throws(StoreError) -> UInt64 {
         do throws(LMDBError) {
             return try read { (snapshot) throws(LMDBError) in
                 try snapshot.counter(tables, MetaKey.encryptions(version))

@@ -1,3 +1,4 @@
+internal import Glibc
 package import LMDB
 internal import OpenSSLCrypto
 
@@ -48,8 +49,11 @@ package enum StoreError: Error, Equatable, Sendable {
 
     /// The volume or the map has no room: nothing was written, and reads go on.
     package var isFull: Bool {
-        if case .lmdb(let error) = self { return error.isFull }
-        return false
+        switch self {
+        case .lmdb(let error): error.isFull
+        case .file(let error): error.code == ENOSPC || error.code == EDQUOT
+        default: false
+        }
     }
 }
 

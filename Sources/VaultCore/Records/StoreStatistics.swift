@@ -8,10 +8,15 @@ package struct StoreStatistics: Sendable {
         package let state: KeyState
         /// Unix seconds.
         package let created: UInt64
+        /// Unix seconds, 0 before.
+        package let retired: UInt64
+        package let destroyed: UInt64
         /// Records (data keys) or index entries (index keys) under this version now.
         package let records: UInt64
         /// Encryptions ever done, for data keys.
         package let encryptions: UInt64
+        /// Records or entries that rotations have moved out of it.
+        package let moved: UInt64
     }
 
     package var keys: [Key] = []
@@ -56,17 +61,22 @@ extension Store {
             let number = version.number
             var records: UInt64 = 0
             var encryptions: UInt64 = 0
+            var moved: UInt64 = 0
             switch version.purpose {
             case .data:
                 records = try snapshot.counter(tables, MetaKey.dataRecords(number))
                 encryptions = try snapshot.counter(tables, MetaKey.encryptions(number))
-            case .index: records = try snapshot.counter(tables, MetaKey.indexEntries(number))
+                moved = try snapshot.counter(tables, MetaKey.movedRecords(number))
+            case .index:
+                records = try snapshot.counter(tables, MetaKey.indexEntries(number))
+                moved = try snapshot.counter(tables, MetaKey.movedEntries(number))
             case .audit: break
             }
             statistics.keys.append(
                 StoreStatistics.Key(
                     purpose: version.purpose, version: number, state: version.state, created: version.created,
-                    records: records, encryptions: encryptions))
+                    retired: version.retired, destroyed: version.destroyed, records: records,
+                    encryptions: encryptions, moved: moved))
         }
         for format in formats {
             statistics.formatTokens[format] = try snapshot.counter(tables, MetaKey.formatTokens(format))

@@ -35,7 +35,8 @@ extension VaultWriter {
         _ limit: Int, _ transaction: inout WriteTransaction, _ changes: inout Changes
     ) throws(StoreError) -> MoveSlice {
         let tables = store.tables
-        var position = try transaction.moveCursor(tables, MetaKey.dataCursor, version: cipher.activeVersion, keyBytes: 8)
+        var position = try transaction.moveCursor(
+            tables, MetaKey.dataCursor, version: cipher.activeVersion, keyBytes: 8)
         let walk: RecordWalk
         do throws(LMDBError) {
             walk = try Self.walk(

@@ -28,7 +28,7 @@ package struct VaultWriter: ~Copyable {
     /// Purpose sets known to the database, by mask.
     var purposeSets: [UInt64: UInt16] = [:]
     /// Encryptions done by transactions that did not commit: still spent, so counted with the next one.
-    var uncountedEncryptions: UInt64 = 0
+    package internal(set) var uncountedEncryptions: UInt64
     /// Encryptions ever done under the active version, as counted in the database.
     package private(set) var encryptions: UInt64
     /// Where the sweep of request ids goes on.
@@ -38,19 +38,24 @@ package struct VaultWriter: ~Copyable {
     /// Searches that found no free token, ever.
     package internal(set) var fullBuckets: UInt64 = 0
 
-    package init(store: Store, keyring: Keyring, formats: FormatTable) throws(StoreError) {
+    /// `uncountedEncryptions` is what the writer before this one had left uncounted; under another key it counts too much,
+    /// never too little.
+    package init(
+        store: Store, keyring: Keyring, formats: FormatTable, uncountedEncryptions: UInt64 = 0
+    ) throws(StoreError) {
         let cipher = try crypto { () throws(CryptoError) in try RecordCipher(keyring) }
         let encryptions = try store.encryptions(of: cipher.activeVersion)
         self.init(
             store: store, formats: formats, cipher: cipher, indexes: try BlindIndexContext.all(of: keyring),
-            encryptions: encryptions)
+            encryptions: encryptions, uncountedEncryptions: uncountedEncryptions)
     }
 
     private init(
         store: Store, formats: FormatTable, cipher: consuming RecordCipher, indexes: [BlindIndexContext],
-        encryptions: UInt64
+        encryptions: UInt64, uncountedEncryptions: UInt64
     ) {
         self.encryptions = encryptions
+        self.uncountedEncryptions = uncountedEncryptions
         self.store = store
         self.formats = formats
         self.cipher = cipher

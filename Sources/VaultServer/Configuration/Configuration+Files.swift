@@ -17,6 +17,14 @@ extension Configuration {
         if case .file(let path) = rootKey {
             checker.checkFile(path, at: "root_key.file", isSecret: true, mayBeMissing: isFirstStart)
         }
+        if case .pkcs11(let token) = rootKey {
+            checker.checkFile(token.module, at: "root_key.pkcs11.module")
+            checker.checkFile(token.pinFile, at: "root_key.pkcs11.pin_file", isSecret: true)
+        }
+        if let epoch = keys.epochFile {
+            let directory = Path(written: epoch.written, absolute: parentDirectory(of: epoch.absolute))
+            checker.checkDirectory(directory, at: "keys.epoch_file")
+        }
         if let unix = listen.unix { checker.checkSocket(unix, at: "listen.unix") }
         checker.checkSocket(listen.control, at: "listen.control")
         if let group = control.group { checker.checkGroup(group, at: "control.group") }
@@ -43,7 +51,7 @@ private struct FileChecker {
         guard let status = status(of: path.absolute) else {
             let code = errno
             if code == ENOENT && mayBeMissing {
-                checkDirectory(.init(written: path.written, absolute: parent(of: path.absolute)), at: key)
+                checkDirectory(.init(written: path.written, absolute: parentDirectory(of: path.absolute)), at: key)
             } else {
                 report(key, "\(path.absolute): \(errorText(code))")
             }
@@ -74,7 +82,7 @@ private struct FileChecker {
                 return
             }
             guard errno == ENOENT, directory != "/" else { return report(key, "\(directory): \(errorText(errno))") }
-            directory = parent(of: directory)
+            directory = parentDirectory(of: directory)
         }
     }
 
@@ -89,7 +97,7 @@ private struct FileChecker {
         if let status = status(of: path.absolute) {
             if status.st_mode & S_IFMT != S_IFSOCK { report(key, "\(path.absolute) exists and is not a socket") }
         }
-        checkDirectory(.init(written: path.written, absolute: parent(of: path.absolute)), at: key)
+        checkDirectory(.init(written: path.written, absolute: parentDirectory(of: path.absolute)), at: key)
     }
 
     /// A group that was asked for must exist; without the default one the daemon keeps the socket to itself.
@@ -113,11 +121,11 @@ private struct FileChecker {
         var status = stat()
         return unsafe stat(path, &status) == 0 ? status : nil
     }
+}
 
-    private func parent(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
-        return String(path[..<slash])
-    }
+private func parentDirectory(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+    return String(path[..<slash])
 }
 
 /// `sockaddr_un.sun_path` holds 108 bytes with the final zero.

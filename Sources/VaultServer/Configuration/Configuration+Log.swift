@@ -53,12 +53,18 @@ extension Configuration {
         package var group: String? = "strongroom-ops"
         /// The socket's permission bits; none for others.
         package var mode: UInt32 = 0o660
+        /// How long a command waits for its second person.
+        package var approvalExpiry = Duration.days(1)
+        /// How long entered shares wait for the next one; then all of them are wiped.
+        package var unsealExpiry = Duration.seconds(900)
 
         package init() {}
 
         package static let fields: [ConfigurationField<Control>] = [
             .value("group", \.group, ConfigurationType.groupName.orNone(), reload: .restart),
             .value("mode", \.mode, .socketMode, reload: .restart),
+            .value("approval_expiry", \.approvalExpiry, .duration(.seconds(1) ... .days(30))),
+            .value("unseal_expiry", \.unsealExpiry, .duration(.seconds(1) ... .days(1))),
         ]
     }
 }

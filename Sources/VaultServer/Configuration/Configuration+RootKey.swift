@@ -7,11 +7,14 @@ extension Configuration {
         case credential(String)
         /// Shares that custodians enter.
         case shares(Shares)
+        /// A key that never leaves its token.
+        case pkcs11(Token)
 
         static let alternatives: [ConfigurationAlternative<RootKey>] = [
             .value("file", .path) { .file($0) },
             .value("credential", .credentialName) { .credential($0) },
             .section("shares", Shares.self) { .shares($0) },
+            .section("pkcs11", Token.self) { .pkcs11($0) },
         ]
     }
 
@@ -34,6 +37,29 @@ extension Configuration {
                 decoder.report("\(path).threshold", "is \(threshold), more than the \(count) shares there are")
             }
         }
+    }
+}
+
+extension Configuration {
+    /// A root key wrapped by a key inside a PKCS#11 token.
+    package struct Token: ConfigurationSection {
+        /// The vendor's module, a shared library. Mandatory.
+        package var module = Path.unset
+        /// The label of the token. Mandatory.
+        package var token = ""
+        /// The label of the AES-256 key in it. Mandatory.
+        package var key = ""
+        /// A file with the user PIN, of the daemon's user alone. Mandatory.
+        package var pinFile = Path.unset
+
+        package init() {}
+
+        package static let fields: [ConfigurationField<Token>] = [
+            .value("module", \.module, .path, required: true),
+            .value("token", \.token, .text(bytesMax: 32), required: true),
+            .value("key", \.key, .text(bytesMax: 64), required: true),
+            .value("pin_file", \.pinFile, .path, required: true),
+        ]
     }
 }
 

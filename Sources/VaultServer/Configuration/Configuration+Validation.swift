@@ -1,6 +1,9 @@
 extension Configuration {
     /// Checks what one section says about another: names that must exist, and names and identities that must differ.
     func validateReferences(in decoder: inout ConfigurationDecoder) {
+        if case .pkcs11(let token) = rootKey, data != .unset, token.pinFile.absolute.hasPrefix(data.absolute + "/") {
+            decoder.report("root_key.pkcs11.pin_file", "is inside the data directory; keep it apart from what it opens")
+        }
         if case .file(let path) = rootKey, data != .unset, path.absolute.hasPrefix(data.absolute + "/") {
             decoder.report(
                 "root_key.file", "is inside the data directory; a key kept with what it wraps protects nothing")
@@ -55,13 +58,6 @@ extension Configuration {
     /// What the file asks for and this version cannot do yet. A start refuses them; reading the file does not.
     package func unsupportedProblems() -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
-        switch rootKey {
-        case .file: break
-        case .credential:
-            problems.append(source.problem("root_key.credential", "is not supported by this version; use 'file'"))
-        case .shares:
-            problems.append(source.problem("root_key.shares", "is not supported by this version; use 'file'"))
-        }
         if audit.durability == .interval {
             problems.append(source.problem("audit.durability", "'interval' is not supported by this version"))
         }

@@ -33,6 +33,10 @@ package struct Configuration: ConfigurationSection {
     package var audit = Audit()
     /// The operators' socket.
     package var control = Control()
+    /// How long keys live, and how they are replaced.
+    package var keys = Keys()
+    /// Commands that need a second person.
+    package var dualControl: [DualControlled] = []
     /// Where the options were read from; takes no part in comparing configurations.
     package var source = ConfigurationSource()
 
@@ -55,6 +59,8 @@ package struct Configuration: ConfigurationSection {
         .section("log", \.log),
         .section("audit", \.audit),
         .section("control", \.control),
+        .section("keys", \.keys),
+        .value("dual_control", \.dualControl, .list(of: .word)),
     ]
 
     /// The path of every option there is, such as `listen.tcp`, `formats.*.keep` or `clients[].allow`.

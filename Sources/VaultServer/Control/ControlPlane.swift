@@ -1,7 +1,6 @@
 internal import Logging
 internal import NIOHTTP1
 internal import NIOPosix
-internal import OpenSSLTLS
 internal import VaultCore
 
 /// What operators ask over the control socket. The caller is known by its Unix user; who may open the socket at all is a
@@ -11,45 +10,165 @@ struct ControlPlane: Sendable {
     /// Unix user id at the other end.
     let operatorID: UInt32?
 
-    func respond(_ head: HTTPRequestHead, _ responder: PlainHTTPHandler.Responder) {
+    func respond(_ head: HTTPRequestHead, _ body: RequestBody, _ responder: PlainHTTPHandler.Responder) {
         guard let operatorID else { return responder.answer(problem(403, "denied", "The caller is not known.")) }
-        guard let command = Command(head) else {
+        guard let request = ControlRequest(head), let command = Command(request) else {
             return responder.answer(problem(404, "not_found", "There is no such command."))
         }
         if command.changesSomething {
             service.logger.notice(
                 "operator_command", metadata: ["command": "\(command.rawValue)", "uid": "\(operatorID)"])
         }
-        switch command {
-        case .status: inBackground(responder) { .json(StatusReport.make(service)) }
-        case .clients: inBackground(responder) { .json(StatusReport.clients(service)) }
-        case .reloadConfiguration:
-            inBackground(responder) { reload { () throws(StartupError) in try service.reload() } }
-        case .reloadCertificates:
-            inBackground(responder) { reload { () throws(StartupError) in try service.reloadCertificates() } }
-        case .verify: VerifyJob(service: service).start(responder)
+        if command == .verify { return VerifyJob(service: service).start(responder) }
+        // Reading files and counters, and waiting for the writer thread, does not belong on an event loop.
+        NIOThreadPool.singleton.submit { _ in
+            do throws(KeyFailure) {
+                try perform(command, request, body, Operator(uid: operatorID), responder)
+            } catch {
+                responder.answer(error.answer)
+            }
         }
     }
 
     /// The commands by the names that logs give them: a path from the wire is never logged.
     private enum Command: String {
-        case status, clients, verify
+        case status, clients, verify, keys, jobs, pending, shares
         case reloadConfiguration = "config_reload"
         case reloadCertificates = "certs_reload"
+        case rotate = "keys_rotate"
+        case destroy = "keys_destroy"
+        case rewrap = "keys_rewrap"
+        case approve, reject, seal, unseal
+        case resetUnseal = "unseal_reset"
+        case splitShares = "shares_split"
+        case refreshShares = "shares_refresh"
+        case commitShares = "shares_commit"
+        case cancelShares = "shares_cancel"
+        case acknowledge = "shares_acknowledge"
 
-        init?(_ head: HTTPRequestHead) {
-            switch (head.method, head.uri) {
-            case (.GET, "/v1/status"): self = .status
-            case (.GET, "/v1/clients"): self = .clients
-            case (.POST, "/v1/config/reload"): self = .reloadConfiguration
-            case (.POST, "/v1/certs/reload"): self = .reloadCertificates
-            case (.POST, "/v1/verify"): self = .verify
-            default: return nil
-            }
+        private static let gets: [String: Command] = [
+            "/v1/status": .status, "/v1/clients": .clients, "/v1/keys": .keys, "/v1/jobs": .jobs,
+            "/v1/pending": .pending, "/v1/shares": .shares,
+        ]
+        private static let posts: [String: Command] = [
+            "/v1/config/reload": .reloadConfiguration, "/v1/certs/reload": .reloadCertificates, "/v1/verify": .verify,
+            "/v1/keys/rotate": .rotate, "/v1/keys/destroy": .destroy, "/v1/keys/rewrap": .rewrap,
+            "/v1/approve": .approve, "/v1/reject": .reject, "/v1/seal": .seal, "/v1/unseal": .unseal,
+            "/v1/unseal/reset": .resetUnseal, "/v1/shares/split": .splitShares,
+            "/v1/shares/refresh": .refreshShares, "/v1/shares/commit": .commitShares,
+            "/v1/shares/cancel": .cancelShares, "/v1/shares/acknowledge": .acknowledge,
+        ]
+
+        init?(_ request: ControlRequest) {
+            let found =
+                switch request.method {
+                case .GET: Self.gets[request.path]
+                case .POST: Self.posts[request.path]
+                default: nil as Command?
+                }
+            guard let found else { return nil }
+            self = found
         }
 
         /// What reads only is not worth a log line.
-        var changesSomething: Bool { self != .status && self != .clients }
+        var changesSomething: Bool { !Self.gets.values.contains(self) }
+    }
+
+    private func perform(
+        _ command: Command, _ request: ControlRequest, _ body: RequestBody, _ person: Operator,
+        _ responder: PlainHTTPHandler.Responder
+    ) throws(KeyFailure) {
+        switch command {
+        case .status: responder.answer(.json(StatusReport.make(service)))
+        case .clients: responder.answer(.json(StatusReport.clients(service)))
+        case .keys: responder.answer(.json(try KeyReport.keys(service)))
+        case .jobs: responder.answer(.json(KeyReport.jobs(service)))
+        case .pending: responder.answer(.json(try KeyReport.pending(service)))
+        case .shares: responder.answer(.json(try KeyReport.shares(service)))
+        case .verify: break
+        case .reloadConfiguration:
+            responder.answer(reload { () throws(StartupError) in try service.reload() })
+        case .reloadCertificates:
+            responder.answer(reload { () throws(StartupError) in try service.reloadCertificates() })
+        case .unseal:
+            responder.answer(
+                .json(
+                    try body.withBytes { (share) throws(KeyFailure) in try service.unseal(share, by: person) }))
+        case .resetUnseal:
+            service.intake.reset()
+            responder.answer(.json(.object([("reset", .bool(true))])))
+        case .commitShares, .cancelShares:
+            guard let id = request.number("ceremony") else { throw .usage("ceremony=ID is missing") }
+            let isCommit = command == .commitShares
+            responder.answer(
+                .json(
+                    try service.onWriterThread { keys throws(KeyFailure) in
+                        isCommit ? try keys.commitShares(id, by: person) : try keys.cancelShares(id, by: person)
+                    }))
+        case .acknowledge:
+            guard let name = request.query["custodian"] else { throw .usage("custodian=NAME is missing") }
+            responder.answer(
+                .json(
+                    try service.onWriterThread { keys throws(KeyFailure) in try keys.acknowledge(name, by: person) }))
+        case .reject:
+            guard let id = request.number("id") else { throw .usage("id=NUMBER is missing") }
+            responder.answer(
+                .json(try service.onWriterThread { keys throws(KeyFailure) in try keys.reject(id, by: person) }))
+        case .approve:
+            guard let id = request.number("id") else { throw .usage("id=NUMBER is missing") }
+            try answer(
+                try service.onWriterThread { keys throws(KeyFailure) in try keys.approve(id, by: person) }, responder)
+        case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal:
+            let asked = try self.command(command, request)
+            try answer(
+                try service.onWriterThread { keys throws(KeyFailure) in try keys.submit(asked, by: person) }, responder)
+        }
+    }
+
+    /// A command with its arguments.
+    private func command(_ command: Command, _ request: ControlRequest) throws(KeyFailure) -> OperatorCommand {
+        switch command {
+        case .rotate:
+            let name = request.query["purpose"] ?? "data"
+            if name == "all" { return .rotate([.data, .index]) }
+            guard let purpose = KeyPurpose(name: name) else { throw .usage("purpose is data, index, audit or all") }
+            return .rotate([purpose])
+        case .destroy:
+            guard let purpose = KeyPurpose(name: request.query["purpose"] ?? "data"),
+                let version = request.number("version")
+            else { throw .usage("purpose and version=NUMBER are needed") }
+            return .destroy(purpose, version)
+        case .rewrap:
+            guard let target = RewrapTarget(request.query["root"] ?? "") else {
+                throw .usage(
+                    "root is file:/PATH, credential:NAME, shares:M/N[:NAME,...] or a pkcs11: URI with token, object, "
+                        + "module-path and pin-source")
+            }
+            return .rewrap(target)
+        case .splitShares:
+            guard let threshold = request.number("threshold"), let count = request.number("count"),
+                let plan = SharePlan(
+                    threshold: Int(threshold), count: Int(count),
+                    custodians: (request.query["custodians"] ?? "").split(separator: ",").map(String.init))
+            else { throw .usage("threshold and count are numbers; custodians are as many different names as shares") }
+            return .splitShares(plan)
+        case .refreshShares: return .refreshShares
+        default: return .seal
+        }
+    }
+
+    private func answer(
+        _ outcome: CommandOutcome, _ responder: PlainHTTPHandler.Responder
+    ) throws(KeyFailure) {
+        switch outcome {
+        case .done(let json): responder.answer(.json(json))
+        case .pending(let command):
+            responder.answer(.json(.object([("pending", KeyReport.pending(command))]), status: 202))
+        case .shares(let prepared): responder.secret(prepared.sheet)
+        case .seal:
+            try service.seal()
+            responder.answer(.json(.object([("sealed", .bool(true))])))
+        }
     }
 
     private func reload(_ body: () throws(StartupError) -> Void) -> PlainAnswer {
@@ -61,115 +180,11 @@ struct ControlPlane: Sendable {
         }
     }
 
-    /// Reading files and counters does not belong on an event loop.
-    private func inBackground(_ responder: PlainHTTPHandler.Responder, _ body: @escaping @Sendable () -> PlainAnswer) {
-        NIOThreadPool.singleton.submit { _ in responder.answer(body()) }
-    }
-
     private func problem(_ status: Int, _ code: String, _ title: String) -> PlainAnswer {
         .json(.object([("code", .string(code)), ("title", .string(title))]), status: status)
     }
 }
 
-/// What `strongroom status` and `clients list` show.
-enum StatusReport {
-    static func make(_ service: VaultService) -> JSONText {
-        let configuration = service.configuration
-        var members: [(String, JSONText)] = [
-            ("version", .string(Strongroom.version)),
-            ("deployment", .string(configuration.deployment)),
-            ("pid", .number(UInt64(ProcessFacts.id))),
-            ("uptime_seconds", .number(UInt64(WallClock.seconds &- service.startedAt))),
-            ("sealed", .bool(false)),
-            ("write_state", .string(service.host.writeState == .writing ? "writing" : "stopped")),
-            ("vault_id", .string(service.host.keyring.vaultID.text)),
-            ("keyring_generation", .number(service.host.keyring.generation)),
-            ("lmdb", .string(ProcessFacts.lmdbVersion)),
-            ("connections", .number(UInt64(max(0, service.metrics.connections.current)))),
-            ("writer_queue", .number(UInt64(service.writer.depth))),
-            ("tokenized", .number(service.metrics.tokenized.current)),
-            ("revealed", .number(service.metrics.revealed.current)),
-        ]
-        if let statistics = service.statistics { members += store(statistics, service) }
-        members.append(("formats", formats(service)))
-        members.append(("certificates", certificates(service)))
-        return .object(members)
-    }
-
-    private static func store(_ statistics: StoreStatistics, _ service: VaultService) -> [(String, JSONText)] {
-        let keys = statistics.keys.map { key in
-            JSONText.object([
-                ("purpose", .string("\(key.purpose.name)")), ("version", .number(UInt64(key.version))),
-                ("state", .string("\(key.state.name)")), ("created", .number(key.created)),
-                ("records", .number(key.records)), ("encryptions", .number(key.encryptions)),
-            ])
-        }
-        return [
-            ("keys", .array(keys)),
-            (
-                "store",
-                .object([
-                    ("tokens", .number(UInt64(statistics.tokens))),
-                    ("index_entries", .number(UInt64(statistics.indexEntries))),
-                    ("subjects", .number(UInt64(statistics.subjects))),
-                    ("used_bytes", .number(UInt64(statistics.mapBytesUsed))),
-                    ("limit_bytes", .number(UInt64(statistics.mapBytesLimit))),
-                    ("readers", .number(UInt64(statistics.readersUsed))),
-                    ("oldest_snapshot_commits", .number(UInt64(statistics.oldestSnapshotAge))),
-                ])
-            ),
-        ]
-    }
-
-    private static func formats(_ service: VaultService) -> JSONText {
-        let statistics = service.statistics
-        return .array(
-            service.policyBox.current.formats.all.map { format in
-                let lengths = (12...19).filter { format.allowedLengths.contains(PANLengths($0)) }
-                return .object([
-                    ("name", .string(format.name)), ("keep", .string(format.keep.rawValue)),
-                    ("luhn", .string(format.luhn.rawValue)), ("reuse", .string(format.reuse.rawValue)),
-                    ("tokens", .number(statistics?.formatTokens[format.id] ?? 0)),
-                    (
-                        "bucket_capacity",
-                        .object(lengths.map { (String($0), .number(format.capacity(forLength: $0).tokens)) })
-                    ),
-                    ("notes", .array(format.notes.map { .string($0) })),
-                ])
-            })
-    }
-
-    private static func certificates(_ service: VaultService) -> JSONText {
-        let tls = service.tls.current
-        let server = tls.certificates.map { ("server", $0) }
-        let all = server + tls.authorities.map { ("client_ca", $0) }
-        return .array(
-            all.map { kind, certificate in
-                .object([
-                    ("kind", .string(kind)), ("subject", .string(certificate.subject)),
-                    ("serial", .string(certificate.serial)),
-                    ("not_after", .number(UInt64(max(0, certificate.notAfter)))),
-                    ("file", .string(certificate.file)),
-                ])
-            })
-    }
-
-    static func clients(_ service: VaultService) -> JSONText {
-        .array(
-            service.configuration.clients.map { client in
-                let identity: (String, String) =
-                    switch client.identity {
-                    case .dns(let name): ("dns", name)
-                    case .uri(let uri): ("uri", uri)
-                    case .spkiSHA256(let hash):
-                        ("spki_sha256", hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
-                    }
-                return .object([
-                    ("name", .string(client.name)), (identity.0, .string(identity.1)),
-                    ("allow", .array(client.allow.map { .string($0.rawValue) })),
-                    ("formats", .array(client.formats.map { .string($0) })),
-                    ("purposes", .array(client.purposes.map { .string($0) })),
-                ])
-            })
-    }
+extension KeyFailure {
+    static func usage(_ text: String) -> KeyFailure { KeyFailure(422, "malformed", text) }
 }

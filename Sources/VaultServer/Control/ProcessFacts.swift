@@ -10,12 +10,12 @@ enum ProcessFacts {
 }
 
 extension VaultService {
-    /// The counters of the store; `nil` for the moment in which it is reopened, or where it does not read.
+    /// The counters of the store; `nil` while sealed, for the moment in which it is reopened, or where it does not read.
     var statistics: StoreStatistics? {
-        guard let store = host.currentStore else { return nil }
+        guard let store = host.currentStore, let keyring = host.keyring else { return nil }
         do throws(StoreError) {
             return try store.statistics(
-                keyring: host.keyring, formats: policyBox.current.formats.all.map(\.id))
+                keyring: keyring, formats: policyBox.current.formats.all.map(\.id))
         } catch {
             logger.error("statistics_failed", metadata: ["reason": "\(error.message)"])
             return nil

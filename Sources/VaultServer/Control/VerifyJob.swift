@@ -27,8 +27,10 @@ struct VerifyJob: Sendable {
     private func run(_ responder: PlainHTTPHandler.Responder) {
         let report: VerifyReport
         do throws(StoreError) {
-            guard let store = service.host.currentStore else { throw .damaged("the store is being reopened") }
-            var verifier = try Verifier(store: store, keyring: service.host.keyring)
+            guard let store = service.host.currentStore, let keyring = service.host.keyring else {
+                throw .damaged("the vault is sealed, or being reopened")
+            }
+            var verifier = try Verifier(store: store, keyring: keyring)
             report = verify(&verifier, responder)
         } catch {
             return responder.answer(
@@ -49,7 +51,7 @@ struct VerifyJob: Sendable {
     /// Ends early where nobody listens any more, the daemon drains, or the store has to be reopened.
     private func verify(_ verifier: inout Verifier, _ responder: PlainHTTPHandler.Responder) -> VerifyReport {
         var lastLine: UInt64 = 0
-        return verifier.run { progress in
+        return verifier.run(keyring: { service.host.keyring }) { progress in
             let now = MonotonicClock.now
             if now - lastLine > Self.progressInterval {
                 lastLine = now
@@ -59,7 +61,7 @@ struct VerifyJob: Sendable {
                         ("total", .number(progress.total)), ("findings", .number(progress.findings)),
                     ]))
             }
-            return !responder.isGone() && !service.jobs.areCancelled && service.host.writeState == .writing
+            return !responder.isGone() && !service.jobs.areCancelled && service.host.state == .writing
         }
     }
 

@@ -17,8 +17,14 @@ enum AnswerHead {
     }
 
     /// The head of a 200 with a JSON body of known length.
-    static func json(bytes: Int, keepsAlive: Bool, to buffer: inout ByteBuffer) {
+    static func json(bytes: Int, keepsAlive: Bool, fingerprintKey: UInt32?, to buffer: inout ByteBuffer) {
         start(200, type: "application/json", keepsAlive: keepsAlive, to: &buffer)
+        if let fingerprintKey {
+            // Fingerprints of two versions cannot be compared: who keeps them has to know which is which.
+            buffer.writeStaticString("Strongroom-Fingerprint-Key: ")
+            buffer.writeString(String(fingerprintKey))
+            buffer.writeStaticString("\r\n")
+        }
         length(bytes, to: &buffer)
     }
 

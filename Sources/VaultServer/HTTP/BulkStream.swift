@@ -218,9 +218,10 @@ final class BulkStream {
             let (stream, connection, slots) = bound.value
             stream.completed(result, batch, slots, connection)
         }
-        if loop.host.writeState != .writing {
+        if loop.host.state != .writing {
+            let result: WriteResult = loop.host.state == .sealed ? .sealed : .stopped
             // Later, not now: slices already with the writer are answered first.
-            return loop.loop.execute { job.completion(.stopped) }
+            return loop.loop.execute { job.completion(result) }
         }
         if loop.writer.submit(job) { return }
         isWaitingForQueue = true

@@ -44,8 +44,7 @@ struct CardIntake {
                 batch.text.append(contentsOf: subject.view(in: text))
             }
             if let request = card.requestID, rules.reuse == .never {
-                item.requestKey = try loop.requestKey(client: client.name, requestID: request.view(in: text))
-                item.hasRequestKey = true
+                try loop.setRequestKeys(of: &item, client: client.name, requestID: request.view(in: text))
             }
             append(item)
         } catch {
@@ -102,21 +101,31 @@ struct CardIntake {
 }
 
 extension LoopContext {
-    /// The key under which a request id is remembered.
-    func requestKey(client: String, requestID: Span<UInt8>) throws(ProblemCode) -> (UInt64, UInt64) {
-        guard reader != nil else { throw .busy }
+    /// Fills in the keys under which a request id is remembered.
+    func setRequestKeys(of item: inout WriteItem, client: String, requestID: Span<UInt8>) throws(ProblemCode) {
+        guard reader != nil else { throw unavailable }
         let name = Array(client.utf8)
         do throws(StoreError) {
-            let key = try reader!.requestKey(client: name.span, requestID: requestID)
-            var halves: (UInt64, UInt64) = (0, 0)
-            for index in 0..<8 {
-                halves.0 = halves.0 << 8 | UInt64(key[index])
-                halves.1 = halves.1 << 8 | UInt64(key[index + 8])
+            let keys = try reader!.requestKeys(client: name.span, requestID: requestID)
+            item.requestKey = Self.halves(keys.active)
+            item.hasRequestKey = true
+            if let older = keys.older {
+                item.olderRequestKey = Self.halves(older)
+                item.hasOlderRequestKey = true
             }
-            return halves
         } catch {
             throw .internalError
         }
+    }
+
+    /// The first sixteen bytes.
+    private static func halves(_ key: [32 of UInt8]) -> (UInt64, UInt64) {
+        var halves: (UInt64, UInt64) = (0, 0)
+        for index in 0..<8 {
+            halves.0 = halves.0 << 8 | UInt64(key[index])
+            halves.1 = halves.1 << 8 | UInt64(key[index + 8])
+        }
+        return halves
     }
 }
 
@@ -144,6 +153,8 @@ extension WriteResult {
         case .unknown: .outcomeUnknown
         case .stopped, .failed: .writeStopped
         case .damaged: .damagedRecord
+        case .sealed: .sealed
+        case .exhausted: .keyExhausted
         }
     }
 }

@@ -166,13 +166,13 @@ extension HTTPConnection {
         let text = document.span
         let acceptsAny = loop.policy.formats.all.contains { $0.acceptLuhnInvalid }
         let pan = try Self.pan(request.pan.view(in: text), acceptLuhnInvalid: acceptsAny)
-        let hash = try loop.fingerprint(of: pan)
+        let (hash, version) = try loop.fingerprint(of: pan)
         var answer = buffer(capacity: 128)
         answer.writeWithOutputRawSpan(minimumWritableBytes: FingerprintAnswer.maxBytes(fingerprintBytes: 32)) {
             output in
             FingerprintAnswer.append(fingerprint: hash.span, to: &output)
         }
-        succeed(head, answer)
+        succeed(head, answer, fingerprintKey: version)
     }
 
     /// A PAN that a format takes.
@@ -196,10 +196,12 @@ extension HTTPConnection {
     }
 
     /// Writes a 200: the head, then the body, in one flush.
-    func succeed(_ head: RequestHead, _ answer: consuming ByteBuffer) {
+    func succeed(_ head: RequestHead, _ answer: consuming ByteBuffer, fingerprintKey: UInt32? = nil) {
         guard let context else { return }
         var first = context.channel.allocator.buffer(capacity: 192)
-        AnswerHead.json(bytes: answer.readableBytes, keepsAlive: head.keepsAlive && !mustClose, to: &first)
+        AnswerHead.json(
+            bytes: answer.readableBytes, keepsAlive: head.keepsAlive && !mustClose, fingerprintKey: fingerprintKey,
+            to: &first)
         context.write(wrapOutboundOut(first), promise: nil)
         finish(answer, call: head.call, problem: nil, keepsAlive: head.keepsAlive)
     }

@@ -138,7 +138,7 @@ extension HTTPConnection {
         _ completion: @escaping (HTTPConnection, WriteResult) -> Void
     ) throws(ProblemCode) {
         if batch.items.isEmpty { return completion(self, .done) }
-        guard loop.host.writeState == .writing else { throw .writeStopped }
+        guard loop.host.state == .writing else { throw loop.host.state == .sealed ? .sealed : .writeStopped }
         let bound = NIOLoopBound((connection: self, completion: completion), eventLoop: loop.loop)
         let job = WriterThread.Job(batch: batch, loop: loop.loop) { result in
             let (connection, completion) = bound.value

@@ -194,6 +194,7 @@ final class HTTPConnection: ChannelInboundHandler {
         guard let client = currentClient else {
             return startDiscarding(.unknownClient, of: head)
         }
+        guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
         do throws(RequestHead.Refusal) {
             let request = try RequestHead(
                 head, operations: client.operations, bodyBytesMax: loop.settings.bodyBytesMax)

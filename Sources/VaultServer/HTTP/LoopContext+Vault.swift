@@ -8,7 +8,7 @@ internal import VaultWire
 extension LoopContext {
     /// Reveals the tokens in `tokens` into `reveals`.
     func revealSlice(_ access: Access) throws(ProblemCode) {
-        guard reader != nil else { throw .busy }
+        guard reader != nil else { throw unavailable }
         do throws(StoreError) {
             try Self.reveal(&reader!, tokens, access, &reveals)
         } catch {
@@ -38,7 +38,7 @@ extension LoopContext {
     }
 
     func inspect(_ token: UInt64, _ access: Access) throws(ProblemCode) -> Inspection? {
-        guard reader != nil else { throw .busy }
+        guard reader != nil else { throw unavailable }
         do throws(StoreError) {
             return try reader!.inspect(token, access: access, now: WallClock.seconds)
         } catch {
@@ -47,7 +47,7 @@ extension LoopContext {
     }
 
     func find(_ pan: PAN, format: UInt16, subject: Span<UInt8>) throws(ProblemCode) -> UInt64? {
-        guard reader != nil else { throw .busy }
+        guard reader != nil else { throw unavailable }
         do throws(StoreError) {
             return try reader!.find(pan, format: format, subject: subject, now: WallClock.seconds)
         } catch {
@@ -55,10 +55,12 @@ extension LoopContext {
         }
     }
 
-    func fingerprint(of pan: PAN) throws(ProblemCode) -> [32 of UInt8] {
-        guard reader != nil else { throw .busy }
+    /// A card's fingerprint, and the version of the index key it is made under.
+    func fingerprint(of pan: PAN) throws(ProblemCode) -> ([32 of UInt8], UInt32) {
+        guard reader != nil else { throw unavailable }
         do throws(StoreError) {
-            return try reader!.fingerprint(of: pan)
+            let hash = try reader!.fingerprint(of: pan)
+            return (hash, reader?.fingerprintVersion ?? 0)
         } catch {
             throw problem(error)
         }

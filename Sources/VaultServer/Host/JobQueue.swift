@@ -11,6 +11,7 @@ final class JobQueue: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var jobs: [WriterThread.Job] = []
+    private var tasks: [@Sendable () -> Void] = []
     private var isClosed = false
     private var isFinished = false
     private var turnCount: UInt64 = 0
@@ -47,27 +48,48 @@ final class JobQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits for jobs, at most so long, and takes up to `max` of them, stopping at the one that reaches `itemsMax` items;
-    /// empty after the time, `nil` once closed and drained.
-    func take(max: Int, itemsMax: Int, seconds: Int) -> [WriterThread.Job]? {
+    /// Hands a task to the thread, to be run between two groups of jobs; false once the queue is closed.
+    func append(_ task: @escaping @Sendable () -> Void) -> Bool {
+        locked {
+            guard !isClosed else { return false }
+            tasks.append(task)
+            unsafe pthread_cond_signal(condition)
+            return true
+        }
+    }
+
+    /// What the thread gets to do.
+    struct Work {
+        var jobs: [WriterThread.Job] = []
+        /// Before the jobs.
+        var tasks: [@Sendable () -> Void] = []
+    }
+
+    /// Waits for jobs or tasks, at most so long, and takes all tasks and up to `max` jobs, stopping at the one that reaches
+    /// `itemsMax` items; nothing after the time, `nil` once closed and drained.
+    func take(max: Int, itemsMax: Int, nanoseconds: UInt64) -> Work? {
         locked {
             turnCount += 1
             var deadline = timespec()
             unsafe clock_gettime(CLOCK_MONOTONIC, &deadline)
-            deadline.tv_sec += seconds
-            while jobs.isEmpty && !isClosed {
-                if unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { return [] }
+            let total = UInt64(deadline.tv_nsec) + nanoseconds
+            deadline.tv_sec += Int(total / 1_000_000_000)
+            deadline.tv_nsec = Int(total % 1_000_000_000)
+            while jobs.isEmpty && tasks.isEmpty && !isClosed {
+                if nanoseconds == 0 { return Work() }
+                if unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { return Work() }
             }
-            if jobs.isEmpty { return nil }
+            if jobs.isEmpty && tasks.isEmpty { return nil }
             var count = 0
             var items = 0
             while count < min(max, jobs.count), items < itemsMax {
                 items += jobs[count].batch.items.count
                 count += 1
             }
-            let taken = Array(jobs.prefix(count))
+            let work = Work(jobs: Array(jobs.prefix(count)), tasks: tasks)
             jobs.removeFirst(count)
-            return taken
+            tasks = []
+            return work
         }
     }
 

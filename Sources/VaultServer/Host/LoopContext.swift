@@ -82,11 +82,15 @@ final class LoopContext {
         for connection in connections.values { connection.reconsider(tls) }
     }
 
-    /// Makes the reader for a newly opened store or a new policy.
+    /// Why there is no reader.
+    var unavailable: ProblemCode { host.state == .sealed ? .sealed : .busy }
+
+    /// Makes the reader for a newly opened store, a new policy or new keys.
     func openReader(_ store: Store) {
         reader = nil
+        guard let keyring = host.keyring else { return }
         do throws(StoreError) {
-            reader = try VaultReader(store: store, keyring: host.keyring, formats: policy.formats)
+            reader = try VaultReader(store: store, keyring: keyring, formats: policy.formats)
         } catch {
             logger.error("reader_failed", metadata: ["reason": "\(error.message)"])
         }
@@ -191,10 +195,20 @@ package final class ReaderGate: Sendable {
         }
     }
 
-    /// Returns when every loop reads the new store.
+    /// Returns when every loop reads the store with the keys in force.
     func open(_ store: Store) {
         for context in all {
             try? context.loop.submit { context.onLoop.openReader(store) }.wait()
+        }
+    }
+
+    /// Returns when every loop goes by the policy, and reads the store.
+    func open(_ store: Store, _ policy: Policy) {
+        for context in all {
+            try? context.loop.submit {
+                context.onLoop.policy = policy
+                context.onLoop.openReader(store)
+            }.wait()
         }
     }
 }

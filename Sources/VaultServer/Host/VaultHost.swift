@@ -1,29 +1,30 @@
-package import LMDB
-internal import Logging
+internal import LMDB
 internal import Synchronization
 package import VaultCore
 
-/// The vault of this process: its lock, keyring and store, and whether it may write.
+/// The vault of this process: its lock, keyring and store, and whether it may read and write.
 ///
-/// Any thread may ask; the writer thread alone opens and reopens the store.
+/// Any thread may ask; the writer thread alone opens, reopens and closes, and puts a new keyring in place.
 package final class VaultHost: Sendable {
-    /// Whether writes are taken.
-    package enum WriteState: Int, Sendable {
+    /// What the vault can do now.
+    package enum State: Int, Sendable {
+        /// No keys: nothing is read or written.
+        case sealed
         case writing
         /// A write or flush failed and the store has not proved itself since: reads go on, writes get `write_stopped`.
         case stopped
     }
 
     package let files: VaultFiles
-    package let keyring: Keyring
     private let lock: DirectoryLock
     private let mapBytes: Atomic<Int>
     private let readers: Int
-    private let store: Mutex<Store?>
-    private let writeStateBox = Atomic<Int>(WriteState.stopped.rawValue)
+    private let store = Mutex<Store?>(nil)
+    private let keyringBox = Mutex<Keyring?>(nil)
+    private let stateBox = Atomic<Int>(State.sealed.rawValue)
 
-    /// Locks the data directory, reads the keyring and opens the database.
-    package init(_ configuration: Configuration, root: borrowing RootKey, eventLoops: Int) throws(StartupError) {
+    /// Locks the data directory. The vault is sealed until `open`.
+    package init(_ configuration: Configuration, eventLoops: Int) throws(StartupError) {
         files = VaultFiles(directory: configuration.data.absolute)
         mapBytes = Atomic(configuration.store.mapBytes)
         // One for each event loop, the rest for jobs such as verify.
@@ -33,26 +34,39 @@ package final class VaultHost: Sendable {
         } catch {
             throw .dataDirectory(error, path: configuration.data.absolute)
         }
-        do throws(KeyringError) {
-            keyring = try KeyringFile.load(from: files.keyring, root: root)
-        } catch {
-            throw .keyring(error)
-        }
-        do throws(StoreError) {
-            let opened = try Store(
-                path: files.database, mapBytes: configuration.store.mapBytes, readers: readers, keyring: keyring,
-                mayBegin: false)
-            store = Mutex(opened)
-        } catch {
-            throw .store(error, path: files.database)
-        }
     }
 
-    package var writeState: WriteState { WriteState(rawValue: writeStateBox.load(ordering: .acquiring)) ?? .stopped }
+    /// Opens the database under a keyring. The state stays `sealed` until the caller changes it.
+    func open(_ keyring: Keyring) throws(StoreError) {
+        let opened = try openStore(keyring)
+        store.withLock { $0 = opened }
+        keyringBox.withLock { $0 = keyring }
+    }
 
-    func setWriteState(_ state: WriteState) { writeStateBox.store(state.rawValue, ordering: .releasing) }
+    private func openStore(_ keyring: Keyring) throws(StoreError) -> Store {
+        try Store(
+            path: files.database, mapBytes: mapBytes.load(ordering: .relaxed), readers: readers, keyring: keyring,
+            mayBegin: false)
+    }
 
-    /// The open store; `nil` for the moment in which it is reopened.
+    /// Lets go of database and keys: they are gone when their last user is.
+    func close() {
+        setState(.sealed)
+        releaseStore()
+        keyringBox.withLock { $0 = nil }
+    }
+
+    package var state: State { State(rawValue: stateBox.load(ordering: .acquiring)) ?? .stopped }
+
+    func setState(_ state: State) { stateBox.store(state.rawValue, ordering: .releasing) }
+
+    /// The keys in force; `nil` while sealed.
+    package var keyring: Keyring? { keyringBox.withLock { $0 } }
+
+    /// Puts the next generation in force.
+    func replaceKeyring(_ keyring: Keyring) { keyringBox.withLock { $0 = keyring } }
+
+    /// The open store; `nil` while sealed, and for the moment in which it is reopened.
     package var currentStore: Store? { store.withLock { $0 } }
 
     /// Lets go of the store, so that it closes when its last reader and writer are gone.
@@ -87,87 +101,9 @@ package final class VaultHost: Sendable {
 
     /// Opens the store again after `releaseStore`.
     func reopenStore() throws(StoreError) -> Store {
-        let reopened = try Store(
-            path: files.database, mapBytes: mapBytes.load(ordering: .relaxed), readers: readers, keyring: keyring,
-            mayBegin: false)
+        guard let keyring else { throw .missing }
+        let reopened = try openStore(keyring)
         store.withLock { $0 = reopened }
         return reopened
-    }
-}
-
-/// Why the daemon did not start.
-package enum StartupError: Error, Sendable {
-    case configuration(String)
-    case dataDirectory(LMDBError, path: String)
-    case rootKey(RootKeyError)
-    case keyring(KeyringError)
-    case store(StoreError, path: String)
-    case tls(String)
-    case listen(String)
-    case hardening(String)
-
-    /// What to tell the operator: names the thing that is wrong, never its contents.
-    package var message: String {
-        switch self {
-        case .configuration(let text), .tls(let text), .listen(let text), .hardening(let text): text
-        case .dataDirectory(let error, let path): Self.describe(error, path)
-        case .rootKey(let error): error.message
-        case .keyring(let error): error.message
-        case .store(let error, let path): "\(path): \(error.message)"
-        }
-    }
-
-    /// The exit code, from sysexits.h.
-    package var exitCode: Int32 {
-        switch self {
-        case .configuration, .tls: 78
-        case .listen: 69
-        case .hardening: 71
-        case .dataDirectory(let error, _):
-            switch error.kind {
-            case .alreadyLocked, .alreadyOpen: 75
-            case .networkFileSystem, .unsupportedFileSystem: 78
-            default: error.code == 13 ? 77 : 74
-            }
-        case .rootKey(let error):
-            switch error {
-            case .file(let file): file.isMissing ? 78 : file.code == 13 || file.code == 1 ? 77 : 74
-            case .exposed: 77
-            case .size: 78
-            case .random: 71
-            }
-        case .keyring(let error):
-            switch error {
-            case .missing, .wrongRootKey, .unsupportedFormat: 78
-            case .notAKeyring, .damaged: 65
-            case .file: 74
-            case .crypto: 71
-            }
-        case .store(let error, _):
-            switch error {
-            case .foreignKeyring, .schema, .registryFull: 78
-            case .damaged, .missing: 65
-            case .lmdb(let error): Self.exitCode(error)
-            case .file: 74
-            case .crypto: 71
-            }
-        }
-    }
-
-    private static func exitCode(_ error: LMDBError) -> Int32 {
-        switch error.kind {
-        case .networkFileSystem, .unsupportedFileSystem, .versionMismatch: 78
-        case .corrupted, .incompatibleTable: 65
-        case .alreadyLocked, .alreadyOpen: 75
-        default: error.code == 13 ? 77 : 74
-        }
-    }
-
-    private static func describe(_ error: LMDBError, _ path: String) -> String {
-        switch error.kind {
-        case .alreadyLocked(let pid):
-            "data directory \(path): another strongroomd" + (pid.map { " (process \($0))" } ?? "") + " is running on it"
-        default: "data directory \(path): \(error)"
-        }
     }
 }

@@ -19,6 +19,10 @@ package enum WriteResult: Sendable {
     case failed
     /// Nothing was written: what the batch needs to read is damaged.
     case damaged
+    /// Nothing was written: the vault is sealed.
+    case sealed
+    /// Nothing was written: the data key has done all the encryptions it may do.
+    case exhausted
 }
 
 /// The one thread that writes the database. Requests that arrive while it flushes share the next transaction and flush
@@ -41,6 +45,7 @@ package final class WriterThread: @unchecked Sendable {
     private static let retrySeconds = 1
 
     private let host: VaultHost
+    private let keys: KeyManager
     private let policy: PolicyBox
     private let readers: ReaderGate
     private let logger: Logger
@@ -54,15 +59,17 @@ package final class WriterThread: @unchecked Sendable {
     // Below: touched by the writer thread only, after `start`.
     private var writer: VaultWriter?
     private var writerPolicy: Policy?
+    private var writerKeyring: Keyring?
     private var drawsCounted: (draws: UInt64, full: UInt64) = (0, 0)
     private var lastSweep: UInt32 = 0
     private var nextResume: UInt64 = 0
 
     init(
-        host: VaultHost, policy: PolicyBox, readers: ReaderGate, configuration: Configuration.Store, metrics: Metrics,
-        logger: Logger
+        host: VaultHost, keys: KeyManager, policy: PolicyBox, readers: ReaderGate, configuration: Configuration.Store,
+        metrics: Metrics, logger: Logger
     ) {
         self.host = host
+        self.keys = keys
         self.policy = policy
         self.readers = readers
         self.metrics = metrics
@@ -73,6 +80,9 @@ package final class WriterThread: @unchecked Sendable {
 
     /// Hands a batch over; false where the queue is full or closed, and the batch stays with the caller. Any thread.
     func submit(_ job: consuming Job) -> Bool { queue.append(job, max: queueMax) }
+
+    /// Runs a task on the thread, between two groups; false once the thread has ended. Any thread.
+    func perform(_ task: @escaping @Sendable () -> Void) -> Bool { queue.append(task) }
 
     /// Batches waiting now.
     var depth: Int { queue.depth }
@@ -87,26 +97,69 @@ package final class WriterThread: @unchecked Sendable {
 
     /// True when the queue is closed and drained; false to go on with another thread.
     private func run() -> Bool {
-        while let jobs = queue.take(max: groupMax, itemsMax: Self.itemsMax, seconds: Self.retrySeconds) {
-            if host.writeState == .stopped { resumeIfDue() }
-            if jobs.isEmpty {
-                if host.writeState == .writing { sweepRequests() }
-                continue
+        while let work = queue.take(max: groupMax, itemsMax: Self.itemsMax, nanoseconds: patience) {
+            for task in work.tasks { task() }
+            if host.state == .sealed { letGo() }
+            if host.state == .stopped { resumeIfDue() }
+            if work.jobs.isEmpty {
+                if host.state == .writing { sweepRequests() }
+            } else {
+                serve(work.jobs)
             }
-            guard host.writeState == .writing, prepareWriter() else {
-                finish(jobs, .stopped)
-                continue
-            }
-            apply(jobs)
+            moveSlice()
+            keys.tick(
+                now: UInt64(WallClock.seconds), nanoseconds: MonotonicClock.now, encryptions: writer?.encryptions)
             if host.currentStore?.environment.isAbandoned == true {
-                writer = nil
+                letGo()
                 return false
             }
             // Where the environment is beyond use, readers wait for it too.
-            if host.writeState == .stopped, host.currentStore?.environment.isPanicked != false { resumeIfDue() }
+            if host.state == .stopped, host.currentStore?.environment.isPanicked != false { resumeIfDue() }
         }
-        writer = nil
+        letGo()
         return true
+    }
+
+    /// How long to wait for requests: until the next slice of a rotation is due, at most a second.
+    private var patience: UInt64 {
+        let second = UInt64(Self.retrySeconds) * 1_000_000_000
+        return min(second, keys.untilNextSlice(MonotonicClock.now) ?? second)
+    }
+
+    /// Keys and transactions of this thread go.
+    private func letGo() {
+        writer = nil
+        writerKeyring = nil
+    }
+
+    private func serve(_ jobs: [Job]) {
+        guard host.state == .writing, prepareWriter() else {
+            return finish(jobs, host.state == .sealed ? .sealed : .stopped)
+        }
+        var allowed = jobs
+        if !keys.mayEncrypt {
+            finish(jobs.filter { !$0.batch.onlyForgets }, .exhausted)
+            allowed = jobs.filter { $0.batch.onlyForgets }
+        }
+        if !allowed.isEmpty { apply(allowed) }
+        if let count = writer?.encryptions { keys.noteEncryptions(count) }
+    }
+
+    /// A slice of a rotation, where one is due: after requests, and never two without a look for requests between them.
+    private func moveSlice() {
+        let now = MonotonicClock.now
+        guard let order = keys.nextSlice(now), prepareWriter() else { return }
+        do throws(WriteFailure) {
+            let slice =
+                order.purpose == .index
+                ? try writer!.moveEntries(limit: order.limit) : try writer!.moveRecords(limit: order.limit)
+            metrics.commits.add(1)
+            metrics.commitNanoseconds.add(MonotonicClock.now - now)
+            keys.moved(order, slice, now: MonotonicClock.now)
+            if let count = writer?.encryptions { keys.noteEncryptions(count) }
+        } catch {
+            keys.notMoved(order, judge(error), now: MonotonicClock.now)
+        }
     }
 
     /// One transaction for all; where that finds no room or meets damage, one for each, so that no batch fails another.
@@ -116,7 +169,7 @@ package final class WriterThread: @unchecked Sendable {
         case .done: finish(jobs, .done)
         case .full where jobs.count > 1 || jobs[0].batch.onlyForgets, .damaged where jobs.count > 1:
             for job in jobs {
-                guard host.writeState == .writing, prepareWriter() else {
+                guard host.state == .writing, prepareWriter() else {
                     finish([job], .stopped)
                     continue
                 }
@@ -143,32 +196,37 @@ package final class WriterThread: @unchecked Sendable {
             countDraws()
             return .done
         } catch {
-            switch error {
-            case .full:
-                logger.warning("store_full", metadata: ["what": "a group of writes found no room; nothing was written"])
-                if host.currentStore?.environment.isPanicked == true {
-                    stopWriting("the disk was full at the last page")
-                }
-                return .full
-            case .unknown(let cause):
-                stopWriting(cause.message)
-                return .unknown
-            case .rejected(let cause) where cause.isDamage:
-                logger.error("damage_met", metadata: ["reason": "\(cause.message)"])
-                if host.currentStore?.environment.isAbandoned == true {
-                    stopWriting("a damaged page cut a write short")
-                }
-                return .damaged
-            case .rejected(let cause):
-                stopWriting(cause.message)
-                return .failed
+            return judge(error)
+        }
+    }
+
+    /// What a failure means for the requests, and whether writing stops.
+    private func judge(_ failure: WriteFailure) -> WriteResult {
+        switch failure {
+        case .full:
+            logger.warning("store_full", metadata: ["what": "a group of writes found no room; nothing was written"])
+            if host.currentStore?.environment.isPanicked == true {
+                stopWriting("the disk was full at the last page")
             }
+            return .full
+        case .unknown(let cause):
+            stopWriting(cause.message)
+            return .unknown
+        case .rejected(let cause) where cause.isDamage:
+            logger.error("damage_met", metadata: ["reason": "\(cause.message)"])
+            if host.currentStore?.environment.isAbandoned == true {
+                stopWriting("a damaged page cut a write short")
+            }
+            return .damaged
+        case .rejected(let cause):
+            stopWriting(cause.message)
+            return .failed
         }
     }
 
     private func stopWriting(_ reason: String) {
-        writer = nil
-        host.setWriteState(.stopped)
+        letGo()
+        host.setState(.stopped)
         logger.error("write_stopped", metadata: ["reason": "\(reason)"])
     }
 
@@ -184,7 +242,7 @@ package final class WriterThread: @unchecked Sendable {
     private func resume() {
         if host.currentStore?.environment.isWriteStopped != false || host.currentStore?.environment.isPanicked == true {
             readers.close()
-            writer = nil
+            letGo()
             host.releaseStore()
             do throws(StoreError) {
                 let store = try host.reopenStore()
@@ -194,23 +252,32 @@ package final class WriterThread: @unchecked Sendable {
                 return
             }
         }
-        guard let store = host.currentStore else { return }
-        do throws(StoreError) {
-            _ = try store.prepare(keyring: host.keyring, formats: [], purposes: [])
-            host.setWriteState(.writing)
+        guard let store = host.currentStore, let keyring = host.keyring else { return }
+        do throws(KeyFailure) {
+            if keys.needsAdmission { try keys.admit() }
+            do throws(StoreError) {
+                _ = try store.prepare(keyring: host.keyring ?? keyring, formats: [], purposes: [])
+            } catch {
+                throw KeyFailure(error)
+            }
+            host.setState(.writing)
             logger.notice("write_resumed")
         } catch {
-            logger.error("write_still_stopped", metadata: ["reason": "\(error.message)"])
+            logger.error("write_still_stopped", metadata: ["reason": "\(error.title)"])
         }
     }
 
+    /// Makes the writer that goes by the policy and the keys in force.
     private func prepareWriter() -> Bool {
         let current = policy.current
-        if writer != nil, writerPolicy === current { return true }
-        guard let store = host.currentStore else { return false }
+        guard let keyring = host.keyring, let store = host.currentStore else { return false }
+        if writer != nil, writerPolicy === current, writerKeyring === keyring { return true }
+        let uncounted = writer?.uncountedEncryptions ?? 0
         do throws(StoreError) {
-            writer = try VaultWriter(store: store, keyring: host.keyring, formats: current.formats)
+            writer = try VaultWriter(
+                store: store, keyring: keyring, formats: current.formats, uncountedEncryptions: uncounted)
             writerPolicy = current
+            writerKeyring = keyring
             drawsCounted = (0, 0)
             return true
         } catch {

@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOHTTP1
+internal import SecretMemory
 
 /// An answer of the operations or control plane.
 package struct PlainAnswer: Sendable {
@@ -18,7 +19,44 @@ package struct PlainAnswer: Sendable {
     }
 }
 
-/// Serves small GET and POST requests without a body, one at a time: `/metrics` and the control plane. No card data.
+/// The body of a request to the control plane: mostly none, sometimes a share of the root key.
+///
+/// Owned by one thread at a time: the handler fills it, and hands it over when it is whole.
+final class RequestBody: @unchecked Sendable {
+    var bytes = WipedArray<UInt8>()
+
+    /// Lends the bytes for the length of a call.
+    func withBytes<R>(_ read: (borrowing Span<UInt8>) throws(KeyFailure) -> R) throws(KeyFailure) -> R {
+        try bytes.lend(read)
+    }
+}
+
+extension WipedArray<UInt8> {
+    /// Lends the bytes: a class's stored buffer cannot hand out a span of its own.
+    fileprivate borrowing func lend<R>(
+        _ read: (borrowing Span<UInt8>) throws(KeyFailure) -> R
+    ) throws(KeyFailure) -> R { try read(span) }
+}
+
+/// Lines that are secret: shares for custodians. Immutable.
+final class SecretLines: Sendable {
+    private let bytes: SecretBytes
+    init(_ bytes: consuming SecretBytes) { self.bytes = bytes }
+
+    var count: Int { bytes.count }
+
+    func write(to buffer: inout ByteBuffer) { bytes.write(to: &buffer) }
+}
+
+extension SecretBytes {
+    fileprivate borrowing func write(to buffer: inout ByteBuffer) {
+        let span = span
+        for index in span.indices { buffer.writeInteger(span[index]) }
+    }
+}
+
+/// Serves small GET and POST requests, one at a time: `/metrics` and the control plane. No card data, but shares of the
+/// root key: bodies go into wiped memory, and so do secret answers until they are handed to the socket.
 ///
 /// `respond` runs on the event loop and may answer later, in pieces. Requests on one connection are answered in order.
 final class PlainHTTPHandler: ChannelInboundHandler {
@@ -28,34 +66,40 @@ final class PlainHTTPHandler: ChannelInboundHandler {
     /// Where an answer goes. Any thread; each `line` and the end arrive in order.
     struct Responder: Sendable {
         let answer: @Sendable (PlainAnswer) -> Void
+        /// A 200 of secret lines.
+        let secret: @Sendable (SecretLines) -> Void
         /// Streams JSON lines: the first call writes the head.
         let line: @Sendable (JSONText) -> Void
         let end: @Sendable () -> Void
         let isGone: @Sendable () -> Bool
     }
 
-    /// Bytes of a body that are read and thrown away; more closes the connection.
+    /// Bytes of a body; more closes the connection.
     private static let bodyBytesMax = 4096
 
-    private let respond: (HTTPRequestHead, Responder) -> Void
+    private let respond: (HTTPRequestHead, RequestBody, Responder) -> Void
     private var head: HTTPRequestHead?
-    private var bodyBytes = 0
+    private var body = RequestBody()
     private var isStreaming = false
 
-    init(_ respond: @escaping (HTTPRequestHead, Responder) -> Void) { self.respond = respond }
+    init(_ respond: @escaping (HTTPRequestHead, RequestBody, Responder) -> Void) { self.respond = respond }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
             self.head = head
-            bodyBytes = 0
+            body = RequestBody()
         case .body(let bytes):
-            bodyBytes += bytes.readableBytes
-            if bodyBytes > Self.bodyBytesMax { context.close(promise: nil) }
+            guard body.bytes.count + bytes.readableBytes <= Self.bodyBytesMax else {
+                return context.close(promise: nil)
+            }
+            body.bytes.append(contentsOf: bytes.readableBytesUInt8Span)
         case .end:
             guard let head else { return }
             self.head = nil
-            respond(head, responder(context, keepsAlive: head.isKeepAlive))
+            let whole = body
+            body = RequestBody()
+            respond(head, whole, responder(context, keepsAlive: head.isKeepAlive))
         }
     }
 
@@ -67,6 +111,9 @@ final class PlainHTTPHandler: ChannelInboundHandler {
         return Responder(
             answer: { answer in
                 loop.execute { bound.value.handler.write(answer, bound.value.context, keepsAlive: keepsAlive) }
+            },
+            secret: { lines in
+                loop.execute { bound.value.handler.write(lines, bound.value.context, keepsAlive: keepsAlive) }
             },
             line: { line in
                 loop.execute { bound.value.handler.writeLine(line, bound.value.context) }
@@ -82,8 +129,21 @@ final class PlainHTTPHandler: ChannelInboundHandler {
     private func write(_ answer: PlainAnswer, _ context: ChannelHandlerContext, keepsAlive: Bool) {
         var body = context.channel.allocator.buffer(capacity: answer.body.utf8.count)
         body.writeString(answer.body)
-        var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status))
-        head.headers.add(name: "content-type", value: answer.type)
+        write(answer.status, answer.type, body, context, keepsAlive: keepsAlive)
+    }
+
+    /// Freed buffers are overwritten by the allocator (`Hardening`), which is what wipes this one after its way out.
+    private func write(_ lines: SecretLines, _ context: ChannelHandlerContext, keepsAlive: Bool) {
+        var body = context.channel.allocator.buffer(capacity: lines.count)
+        lines.write(to: &body)
+        write(200, "text/plain; charset=us-ascii", body, context, keepsAlive: keepsAlive)
+    }
+
+    private func write(
+        _ status: Int, _ type: String, _ body: ByteBuffer, _ context: ChannelHandlerContext, keepsAlive: Bool
+    ) {
+        var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status))
+        head.headers.add(name: "content-type", value: type)
         head.headers.add(name: "content-length", value: String(body.readableBytes))
         head.headers.add(name: "cache-control", value: "no-store")
         if !keepsAlive { head.headers.add(name: "connection", value: "close") }

@@ -11,21 +11,21 @@ struct SideListener: Sendable {
     func operations(_ group: any EventLoopGroup) -> ServerBootstrap {
         bootstrap(group) { _ in
             let plane = OperationsPlane(service: service)
-            return { head, responder in responder.answer(plane.answer(head)) }
+            return { head, _, responder in responder.answer(plane.answer(head)) }
         }
     }
 
     func control(_ group: any EventLoopGroup) -> ServerBootstrap {
         bootstrap(group) { user in
             let plane = ControlPlane(service: service, operatorID: user)
-            return { head, responder in plane.respond(head, responder) }
+            return { head, body, responder in plane.respond(head, body, responder) }
         }
     }
 
     private func bootstrap(
         _ group: any EventLoopGroup,
         _ makeResponder:
-            @escaping @Sendable (UInt32?) -> (HTTPRequestHead, PlainHTTPHandler.Responder) -> Void
+            @escaping @Sendable (UInt32?) -> (HTTPRequestHead, RequestBody, PlainHTTPHandler.Responder) -> Void
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)

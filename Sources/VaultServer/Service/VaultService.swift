@@ -10,6 +10,10 @@ internal import VaultCore
 /// in-process; `strongroomd` adds flags, signals and the exit code.
 package final class VaultService: Sendable {
     let host: VaultHost
+    /// The keys and what changes them.
+    let keys: KeyManager
+    /// Shares that custodians are entering.
+    let intake = ShareIntake()
     let metrics = Metrics()
     let writer: WriterThread
     let tls: TLSBox
@@ -20,12 +24,12 @@ package final class VaultService: Sendable {
     let notifier = SystemdNotifier()
     let startedAt = WallClock.seconds
     let jobs = JobRegister()
-    private let configurationBox: Mutex<Configuration>
+    let configurationBox: Mutex<Configuration>
     private let group: MultiThreadedEventLoopGroup
     /// The operations and control planes have a loop of their own: they answer while the others are busy.
-    private let sideGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let sideGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let channels = Mutex<[any Channel]>([])
-    private let openFilesMax: Int
+    let openFilesMax: Int
 
     package var configuration: Configuration { configurationBox.withLock { $0 } }
 
@@ -37,41 +41,28 @@ package final class VaultService: Sendable {
         self.logLevel = logLevel
         self.openFilesMax = openFilesMax
         let loops = configuration.threads.eventLoops ?? System.coreCount
-        host = try Self.openHost(configuration, eventLoops: loops)
+        host = try VaultHost(configuration, eventLoops: loops)
         tls = TLSBox(try Self.makeTLS(configuration))
-        let registry = try Self.register(configuration, host, logger: logger)
-        let policy = try Self.makePolicy(configuration, registry)
-        policyBox = PolicyBox(policy)
+        // Until the vault is open there are no numbers for names; requests are answered `sealed`.
+        policyBox = PolicyBox(try Self.makePolicy(configuration, Self.provisionalNames(configuration)))
         configurationBox = Mutex(configuration)
+        keys = KeyManager(host: host, gate: gate, configuration: configuration, logger: logger)
         writer = WriterThread(
-            host: host, policy: policyBox, readers: gate, configuration: configuration.store, metrics: metrics,
-            logger: logger)
+            host: host, keys: keys, policy: policyBox, readers: gate, configuration: configuration.store,
+            metrics: metrics, logger: logger)
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
-        Self.logNotes(policy, logger)
+        let writer = writer
+        keys.onWriterThread = { writer.perform($0) }
         let settings = Settings(configuration, openFilesMax: openFilesMax)
-        for loop in group.makeIterator() { await addContext(loop, policy, settings) }
+        for loop in group.makeIterator() { await addContext(loop, policyBox.current, settings) }
         writer.start()
         do throws(StartupError) {
+            try await openAtStart(configuration)
             try await listen(configuration)
         } catch {
             await stopThreads()
             throw error
         }
-    }
-
-    private static func openHost(
-        _ configuration: Configuration, eventLoops: Int
-    ) throws(StartupError) -> VaultHost {
-        guard case .file(let path) = configuration.rootKey else {
-            throw .configuration("root_key: this version supports 'file'")
-        }
-        let root: RootKey
-        do throws(RootKeyError) {
-            root = try RootKey.load(from: path.absolute)
-        } catch {
-            throw .rootKey(error)
-        }
-        return try VaultHost(configuration, root: root, eventLoops: eventLoops)
     }
 
     static func makeTLS(_ configuration: Configuration) throws(StartupError) -> TLSContext {
@@ -82,55 +73,12 @@ package final class VaultService: Sendable {
         }
     }
 
-    /// Numbers for the configuration's names, and the proof that the disk takes writes. On a full disk the vault starts
-    /// all the same: it can reveal, and the writer thread tries again every second.
-    static func register(
-        _ configuration: Configuration, _ host: VaultHost, logger: Logger
-    ) throws(StartupError) -> Registry {
-        guard let store = host.currentStore else {
-            throw .store(.damaged("the store is closed"), path: host.files.database)
-        }
-        let formats = configuration.formats.map(\.name)
-        let purposes = Policy.purposes(of: configuration)
-        do throws(StoreError) {
-            let registry = try store.prepare(keyring: host.keyring, formats: formats, purposes: purposes)
-            host.setWriteState(.writing)
-            return registry
-        } catch {
-            guard error.isFull else { throw .store(error, path: host.files.database) }
-            logger.error("write_stopped", metadata: ["reason": "\(error.message)"])
-            do throws(StoreError) {
-                return try store.registry()
-            } catch {
-                throw .store(error, path: host.files.database)
-            }
-        }
-    }
-
-    static func makePolicy(_ configuration: Configuration, _ registry: Registry) throws(StartupError) -> Policy {
-        do throws(TokenFormatError) {
-            return try Policy(configuration, registry: registry)
-        } catch {
-            throw .configuration("\(error)")
-        }
-    }
-
-    /// Says which PAN lengths a format refuses, with the arithmetic.
-    static func logNotes(_ policy: Policy, _ logger: Logger) {
-        for format in policy.formats.all {
-            for note in format.notes {
-                logger.notice("format_note", metadata: ["format": "\(format.name)", "note": "\(note)"])
-            }
-        }
-    }
-
     private func addContext(_ loop: any EventLoop, _ policy: Policy, _ settings: Settings) async {
         let (host, writer, metrics, logger) = (host, writer, metrics, logger)
         let made = loop.submit { () -> LoopContextReference in
             let context = LoopContext(
                 loop: loop, host: host, writer: writer, policy: policy, settings: settings, metrics: metrics,
                 logger: logger)
-            if let store = host.currentStore { context.openReader(store) }
             let reference = LoopContextReference(context)
             loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
                 reference.onLoop.enforceDeadlines()
@@ -193,74 +141,29 @@ package final class VaultService: Sendable {
         return channel
     }
 
-    // MARK: Reload
-
-    /// Takes up the configuration file as it is now, all of it or nothing: a problem anywhere leaves the old one in force.
-    package func reload() throws(StartupError) {
-        notifier.reloading()
-        defer { notifier.ready(statusLine) }
-        do throws(StartupError) {
-            let new: Configuration
-            do throws(ConfigurationProblems) {
-                new = try Configuration.loadChecked(
-                    path: configuration.source.file, further: ServiceChecks.problems)
-            } catch {
-                throw .configuration(error.description)
-            }
-            let fixed = Configuration.changesRequiringRestart(from: configuration, to: new)
-            guard fixed.isEmpty else {
-                throw .configuration("needs a restart to change: \(fixed.joined(separator: ", "))")
-            }
-            let context = try Self.makeTLS(new)
-            let registry = try Self.register(new, host, logger: logger)
-            let policy = try Self.makePolicy(new, registry)
-            let settings = Settings(new, openFilesMax: openFilesMax)
-            try resize(new)
-            tls.replace(context)
-            policyBox.replace(policy)
-            configurationBox.withLock { $0 = new }
-            logLevel.replace(Logger.Level(new.log.level))
-            for reference in gate.all { reference.execute { $0.adopt(policy, settings, tls: context) } }
-            Self.logNotes(policy, logger)
-            metrics.reloads.add(1)
-            logger.notice("configuration_reloaded")
-        } catch {
-            metrics.reloadFailures.add(1)
-            logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
-            throw error
-        }
-    }
-
-    private func resize(_ configuration: Configuration) throws(StartupError) {
-        do throws(StoreError) {
-            try host.resize(mapBytes: configuration.store.mapBytes)
-        } catch {
-            throw .store(error, path: host.files.database)
-        }
-    }
-
-    /// Reads certificates, key, CAs and CRL again; the old ones stay where the new ones are wrong.
-    package func reloadCertificates() throws(StartupError) {
-        do throws(StartupError) {
-            let context = try Self.makeTLS(configuration)
-            tls.replace(context)
-            for reference in gate.all { reference.execute { $0.reconsiderConnections(context) } }
-            logger.notice("certificates_reloaded")
-        } catch {
-            metrics.reloadFailures.add(1)
-            logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
-            throw error
-        }
-    }
-
     // MARK: Life
 
     /// One line for `systemctl status`.
     var statusLine: String {
-        switch host.writeState {
-        case .writing: "serving"
+        switch host.state {
+        case .sealed: sealedLine
+        case .writing: movingLine ?? "serving"
         case .stopped: "serving reads only: write-stopped"
         }
+    }
+
+    private var sealedLine: String {
+        guard let root = keyringHeader?.root, root.kind == .shares else { return "sealed" }
+        let expiry = UInt64(configuration.control.unsealExpiry.components.seconds)
+        return "sealed: \(intake.entered(expirySeconds: expiry)) of \(root.threshold) shares"
+    }
+
+    /// How far a rotation is, such as `rotating data v3->v4 41 %`.
+    private var movingLine: String? {
+        guard let job = keys.board.current.jobs.first else { return nil }
+        let percent = job.total > 0 ? job.done * 100 / job.total : 0
+        let from = job.from.map { "v\($0)" }.joined(separator: ",")
+        return "serving; rotating \(job.purpose.name) \(from)->v\(job.to) \(percent) %"
     }
 
     /// Says that the vault serves, and keeps the watchdog fed while loops and writer move.
@@ -286,6 +189,7 @@ package final class VaultService: Sendable {
         notifier.stopping()
         logger.notice("stopping")
         jobs.cancelAll()
+        keys.isStopping.store(true, ordering: .relaxed)
         let listeners = channels.withLock { channels in
             defer { channels = [] }
             return channels
@@ -311,7 +215,7 @@ package final class VaultService: Sendable {
         writer.stop()
         try? await group.shutdownGracefully()
         try? await sideGroup.shutdownGracefully()
-        host.releaseStore()
+        host.close()
     }
 }
 

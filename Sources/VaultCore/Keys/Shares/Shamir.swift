@@ -98,7 +98,7 @@ package enum Shamir {
     }
 
     /// Throws unless 2 <= `threshold` <= `count` <= 255.
-    static func check(threshold: Int, count: Int) throws(SplitError) {
+    package static func check(threshold: Int, count: Int) throws(SplitError) {
         guard count <= countMax else { throw .countAboveMax(count) }
         guard threshold >= thresholdMin else { throw .thresholdBelowMin(threshold) }
         guard threshold <= count else { throw .thresholdAboveCount(threshold: threshold, count: count) }

@@ -1,0 +1,123 @@
+internal import OpenSSLTLS
+internal import VaultCore
+
+/// What `strongroom status` and `clients list` show.
+enum StatusReport {
+    static func make(_ service: VaultService) -> JSONText {
+        let configuration = service.configuration
+        let header = service.keyringHeader
+        let facts = service.keys.board.current
+        var members: [(String, JSONText)] = [
+            ("version", .string(Strongroom.version)),
+            ("deployment", .string(configuration.deployment)),
+            ("pid", .number(UInt64(ProcessFacts.id))),
+            ("uptime_seconds", .number(UInt64(WallClock.seconds &- service.startedAt))),
+            ("sealed", .bool(service.host.state == .sealed)),
+            ("write_state", .string(writeState(service.host.state))),
+            ("vault_id", header.map { .string($0.vaultID.text) } ?? .null),
+            ("keyring_generation", .number(service.host.keyring?.generation ?? header?.generation ?? 0)),
+            ("root", header.map { .string($0.root.text) } ?? .null), ("unseal", unseal(service, header)),
+            ("lmdb", .string(ProcessFacts.lmdbVersion)),
+            ("connections", .number(UInt64(max(0, service.metrics.connections.current)))),
+            ("writer_queue", .number(UInt64(service.writer.depth))),
+            ("tokenized", .number(service.metrics.tokenized.current)),
+            ("revealed", .number(service.metrics.revealed.current)),
+        ]
+        if let statistics = service.statistics { members += store(statistics, service) }
+        members.append(("use", KeyReport.use(facts)))
+        members.append(("jobs", .array(facts.jobs.map(\.json))))
+        members.append(("displaced", facts.displaced.map { .string($0) } ?? .null))
+        members.append(("pending", .number(UInt64(service.host.keyring?.annex.pending.count ?? 0))))
+        members.append(("formats", formats(service)))
+        members.append(("certificates", certificates(service)))
+        return .object(members)
+    }
+
+    private static func writeState(_ state: VaultHost.State) -> String {
+        switch state {
+        case .writing: "writing"
+        case .stopped: "stopped"
+        case .sealed: "sealed"
+        }
+    }
+
+    /// How far an unsealing by shares is.
+    private static func unseal(_ service: VaultService, _ header: KeyringHeader?) -> JSONText {
+        guard service.host.state == .sealed, let root = header?.root, root.kind == .shares else { return .null }
+        let expiry = UInt64(service.configuration.control.unsealExpiry.components.seconds)
+        return .object([
+            ("have", .number(UInt64(service.intake.entered(expirySeconds: expiry)))),
+            ("need", .number(UInt64(root.threshold))), ("set", .string(Share.text(ofSet: root.setID))),
+        ])
+    }
+
+    private static func store(_ statistics: StoreStatistics, _ service: VaultService) -> [(String, JSONText)] {
+        [
+            ("keys", .array(KeyReport.versions(service, statistics))),
+            (
+                "store",
+                .object([
+                    ("tokens", .number(UInt64(statistics.tokens))),
+                    ("index_entries", .number(UInt64(statistics.indexEntries))),
+                    ("subjects", .number(UInt64(statistics.subjects))),
+                    ("used_bytes", .number(UInt64(statistics.mapBytesUsed))),
+                    ("limit_bytes", .number(UInt64(statistics.mapBytesLimit))),
+                    ("readers", .number(UInt64(statistics.readersUsed))),
+                    ("oldest_snapshot_commits", .number(UInt64(statistics.oldestSnapshotAge))),
+                ])
+            ),
+        ]
+    }
+
+    private static func formats(_ service: VaultService) -> JSONText {
+        let statistics = service.statistics
+        return .array(
+            service.policyBox.current.formats.all.map { format in
+                let lengths = (12...19).filter { format.allowedLengths.contains(PANLengths($0)) }
+                return .object([
+                    ("name", .string(format.name)), ("keep", .string(format.keep.rawValue)),
+                    ("luhn", .string(format.luhn.rawValue)), ("reuse", .string(format.reuse.rawValue)),
+                    ("tokens", .number(statistics?.formatTokens[format.id] ?? 0)),
+                    (
+                        "bucket_capacity",
+                        .object(lengths.map { (String($0), .number(format.capacity(forLength: $0).tokens)) })
+                    ),
+                    ("notes", .array(format.notes.map { .string($0) })),
+                ])
+            })
+    }
+
+    private static func certificates(_ service: VaultService) -> JSONText {
+        let tls = service.tls.current
+        let server = tls.certificates.map { ("server", $0) }
+        let all = server + tls.authorities.map { ("client_ca", $0) }
+        return .array(
+            all.map { kind, certificate in
+                .object([
+                    ("kind", .string(kind)), ("subject", .string(certificate.subject)),
+                    ("serial", .string(certificate.serial)),
+                    ("not_after", .number(UInt64(max(0, certificate.notAfter)))),
+                    ("file", .string(certificate.file)),
+                ])
+            })
+    }
+
+    static func clients(_ service: VaultService) -> JSONText {
+        .array(
+            service.configuration.clients.map { client in
+                let identity: (String, String) =
+                    switch client.identity {
+                    case .dns(let name): ("dns", name)
+                    case .uri(let uri): ("uri", uri)
+                    case .spkiSHA256(let hash):
+                        ("spki_sha256", hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+                    }
+                return .object([
+                    ("name", .string(client.name)), (identity.0, .string(identity.1)),
+                    ("allow", .array(client.allow.map { .string($0.rawValue) })),
+                    ("formats", .array(client.formats.map { .string($0) })),
+                    ("purposes", .array(client.purposes.map { .string($0) })),
+                ])
+            })
+    }
+}

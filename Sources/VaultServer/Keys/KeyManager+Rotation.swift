@@ -1,0 +1,359 @@
+internal import Logging
+internal import NIOPosix
+internal import Synchronization
+internal import VaultCore
+
+/// A rotation under way, as the writer thread sees it. What must survive a crash is elsewhere: which versions retire is in
+/// the keyring, how far the move is in the database.
+struct Rotation {
+    let purpose: KeyPurpose
+    var state = JobStatus.State.moving
+    var reason = ""
+    /// Nanoseconds of the monotonic clock before which no slice is due.
+    var nextSlice: UInt64 = 0
+    /// When a paused, waiting or blocked rotation is looked at again.
+    var wakes: UInt64 = 0
+    /// Walks that ended with something left and nothing passed over.
+    var vainWalks = 0
+    var pendingID: UInt32 = 0
+    /// Who asked for the destruction at the end; the rotation's own people where nobody did.
+    var authority: KeyAuthority?
+    var done: UInt64 = 0
+    var total: UInt64 = 0
+    var meter = RateMeter()
+
+    init(_ purpose: KeyPurpose) { self.purpose = purpose }
+}
+
+/// Records a second over the last seconds.
+struct RateMeter {
+    private var windowStart: UInt64 = 0
+    private var count: UInt64 = 0
+    private(set) var rate: Double = 0
+
+    mutating func add(_ amount: Int, at now: UInt64) {
+        if windowStart == 0 { windowStart = now }
+        count += UInt64(amount)
+        let seconds = Double(now - windowStart) / 1e9
+        guard seconds >= 0.5 else { return }
+        let latest = Double(count) / seconds
+        rate = rate == 0 ? latest : 0.6 * rate + 0.4 * latest
+        windowStart = now
+        count = 0
+    }
+}
+
+/// A slice that is due.
+struct SliceOrder {
+    let purpose: KeyPurpose
+    let limit: Int
+}
+
+extension KeyManager {
+    private static let retry: UInt64 = 1_000_000_000
+    /// Damage does not go away by itself: no use in reading the whole table for it every second.
+    private static let longRetry: UInt64 = 600 * 1_000_000_000
+
+    // MARK: Commands
+
+    /// New active versions; the old ones retire and their records are moved in the background.
+    func rotate(
+        _ purposes: [KeyPurpose], by authority: KeyAuthority, reason: RotationReason, mayFollowAnother: Bool = false
+    ) throws(KeyFailure) {
+        guard var keyring = host.keyring else { throw .sealed }
+        let now = UInt64(WallClock.seconds)
+        do throws(KeyChangeError) {
+            for purpose in purposes {
+                if !mayFollowAnother, let retiring = keyring.retiring(purpose).first {
+                    throw .rotationUnderWay(purpose, retiring.number)
+                }
+                keyring = try keyring.rotating(purpose, now: now, by: authority, reason: reason)
+            }
+        } catch {
+            throw KeyFailure(error)
+        }
+        try install(keyring)
+        for purpose in purposes {
+            rotations[purpose] = nil
+            resumeRotation(purpose)
+            board.update { $0.rotations += 1 }
+            logger.notice(
+                "key_rotated",
+                metadata: [
+                    "purpose": "\(purpose.name)", "version": "\(keyring.active(purpose)?.number ?? 0)",
+                    "reason": "\(reason.name)", "requested_by": "\(authority.requestedBy)",
+                    "approved_by": "\(authority.approvedBy)",
+                ])
+        }
+        refreshBoard()
+    }
+
+    /// Ends a retiring version that nothing needs any more: looks at every entry first, then takes its key away.
+    func destroy(_ purpose: KeyPurpose, _ number: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
+        guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
+        do throws(KeyChangeError) {
+            _ = try keyring.destroyable(purpose, number)
+            let left = (try? store.usage(purpose, number).left) ?? .max
+            guard left == 0 else { throw .holdsRecords(purpose, number, left) }
+        } catch {
+            throw KeyFailure(error)
+        }
+        rotations[purpose, default: Rotation(purpose)].authority = authority
+        startProof(purpose)
+    }
+
+    /// Takes up a rotation that the keyring says is under way.
+    func resumeRotation(_ purpose: KeyPurpose) {
+        guard let keyring = host.keyring, !keyring.retiring(purpose).isEmpty, rotations[purpose] == nil else { return }
+        rotations[purpose] = Rotation(purpose)
+        refreshTotals(purpose)
+    }
+
+    // MARK: Slices
+
+    /// The slice that is due now, if any.
+    func nextSlice(_ now: UInt64) -> SliceOrder? {
+        guard host.state == .writing, mayEncrypt else { return nil }
+        for purpose in [KeyPurpose.data, .index] {
+            guard let rotation = rotations[purpose], rotation.state == .moving, now >= rotation.nextSlice else {
+                continue
+            }
+            return SliceOrder(purpose: purpose, limit: configuration.keys.moveSlice)
+        }
+        return nil
+    }
+
+    /// Nanoseconds until a slice is due; `nil` where none will be.
+    func untilNextSlice(_ now: UInt64) -> UInt64? {
+        guard host.state == .writing, mayEncrypt else { return nil }
+        return rotations.values.filter { $0.state == .moving }.map { $0.nextSlice > now ? $0.nextSlice - now : 0 }.min()
+    }
+
+    /// A slice is on disk.
+    func moved(_ order: SliceOrder, _ slice: MoveSlice, now: UInt64) {
+        guard var rotation = rotations[order.purpose] else { return }
+        rotation.meter.add(slice.moved, at: now)
+        rotation.done += UInt64(slice.moved)
+        board.update { $0.moved += UInt64(slice.moved) }
+        if let rate = configuration.keys.moveRate {
+            // A pause that came from elsewhere is not caught up.
+            let earliest = now > 100_000_000 ? now - 100_000_000 : 0
+            rotation.nextSlice =
+                max(rotation.nextSlice, earliest) + UInt64(Double(max(slice.moved, 1)) / Double(rate) * 1e9)
+        }
+        rotations[order.purpose] = rotation
+        if slice.isAtEnd { walkEnded(order.purpose, slice, now) }
+        publish()
+    }
+
+    /// A slice was not written.
+    func notMoved(_ order: SliceOrder, _ result: WriteResult, now: UInt64) {
+        switch result {
+        case .full: hold(order.purpose, .paused, "storage_full: no room for a transaction", now + Self.retry)
+        case .damaged:
+            hold(
+                order.purpose, .blocked, "a page of the database cannot be read: run 'strongroom verify'",
+                now + Self.longRetry)
+        default: hold(order.purpose, .paused, "write_stopped: the store does not take writes", now + Self.retry)
+        }
+    }
+
+    private func hold(_ purpose: KeyPurpose, _ state: JobStatus.State, _ reason: String, _ wakes: UInt64) {
+        guard var rotation = rotations[purpose] else { return }
+        if rotation.state != state || rotation.reason != reason {
+            logger.warning(
+                "rotation_held",
+                metadata: ["purpose": "\(purpose.name)", "state": "\(state.rawValue)", "reason": "\(reason)"])
+        }
+        rotation.state = state
+        rotation.reason = reason
+        rotation.wakes = wakes
+        rotations[purpose] = rotation
+        publish()
+    }
+
+    private func walkEnded(_ purpose: KeyPurpose, _ slice: MoveSlice, _ now: UInt64) {
+        refreshTotals(purpose)
+        guard var rotation = rotations[purpose] else { return }
+        let left = rotation.total - min(rotation.done, rotation.total)
+        if left == 0 { return startProof(purpose) }
+        if slice.passedOver > 0 || rotation.vainWalks > 0 {
+            rotation.vainWalks = 0
+            rotations[purpose] = rotation
+            return hold(
+                purpose, .blocked,
+                "\(left) of the old version cannot be moved (\(slice.passedOver) do not open): run 'strongroom verify'",
+                now + Self.longRetry)
+        }
+        rotation.vainWalks += 1
+        rotations[purpose] = rotation
+    }
+
+    // MARK: The end
+
+    /// Looks at every entry, on another thread, for one that still needs a retiring version.
+    private func startProof(_ purpose: KeyPurpose) {
+        guard let keyring = host.keyring, let store = host.currentStore, rotations[purpose]?.state != .proving else {
+            return
+        }
+        rotations[purpose]?.state = .proving
+        rotations[purpose]?.reason = ""
+        publish()
+        let versions = keyring.retiring(purpose).map(\.number)
+        NIOThreadPool.singleton.submit { [self] _ in
+            var found: [UInt32: UInt64]? = [:]
+            var failure: StoreError?
+            for version in versions {
+                do throws(StoreError) {
+                    guard
+                        let count = try store.scan(
+                            purpose, for: version,
+                            isCancelled: { isStopping.load(ordering: .relaxed) || host.state == .sealed })
+                    else { return }
+                    found?[version] = count
+                } catch {
+                    failure = error
+                    found = nil
+                }
+            }
+            let (result, reason) = (found, failure?.message ?? "")
+            _ = onWriterThread { self.proved(purpose, result, reason) }
+        }
+    }
+
+    private func proved(_ purpose: KeyPurpose, _ found: [UInt32: UInt64]?, _ failure: String) {
+        guard rotations[purpose]?.state == .proving else { return }
+        let now = MonotonicClock.now
+        guard let found else { return hold(purpose, .blocked, failure, now + Self.longRetry) }
+        if let (version, count) = found.first(where: { $0.value > 0 }) {
+            return hold(
+                purpose, .blocked,
+                "the counters say that version \(version) is free, and \(count) entries need it: run 'strongroom verify'",
+                now + Self.longRetry)
+        }
+        finish(purpose, Array(found.keys), now)
+    }
+
+    /// Nothing needs the old versions: takes their keys away, or asks for the second person.
+    private func finish(_ purpose: KeyPurpose, _ versions: [UInt32], _ now: UInt64) {
+        guard let keyring = host.keyring, let rotation = rotations[purpose] else { return }
+        if purpose == .index, mustWait(for: versions, keyring) {
+            return hold(
+                purpose, .waiting, "request ids under the old index key are remembered for a day",
+                now + 60 * 1_000_000_000)
+        }
+        do throws(KeyFailure) {
+            for version in versions.sorted() {
+                guard let current = host.keyring, current.version(purpose, version)?.state == .retiring else {
+                    continue
+                }
+                let note = current.annex.rotations.first { $0.purpose == purpose && $0.version == version }
+                if rotation.authority == nil, configuration.dualControl.contains(.destroy) {
+                    return try askForApproval(purpose, version, note, now)
+                }
+                try takeAway(purpose, version, by: rotation.authority ?? note?.authority ?? .automatic)
+            }
+            rotations[purpose] = nil
+            resumeRotation(purpose)
+        } catch {
+            return hold(purpose, .paused, "\(error.code): \(error.title)", now + Self.retry)
+        }
+        publish()
+    }
+
+    private func mustWait(for versions: [UInt32], _ keyring: Keyring) -> Bool {
+        guard let store = host.currentStore else { return true }
+        let retired = versions.compactMap { keyring.version(.index, $0)?.retired }.max() ?? 0
+        // Keys of requests that were on their way when the version retired.
+        let until = UInt32(clamping: retired) &+ 60
+        return (try? store.remembersRequests(before: until, now: WallClock.seconds)) ?? true
+    }
+
+    private func askForApproval(
+        _ purpose: KeyPurpose, _ version: UInt32, _ note: RotationNote?, _ now: UInt64
+    ) throws(KeyFailure) {
+        let command = OperatorCommand.destroy(purpose, version)
+        let pending = try file(
+            command, requestedBy: .max, name: note?.authority.requestedBy ?? KeyAuthority.automatic.requestedBy)
+        rotations[purpose]?.pendingID = pending.id
+        hold(purpose, .awaitingApproval, "request \(pending.id) needs a second person", now + 60 * 1_000_000_000)
+    }
+
+    private func takeAway(_ purpose: KeyPurpose, _ version: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
+        guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
+        let moved = (try? store.usage(purpose, version).moved) ?? 0
+        let next: Keyring
+        do throws(KeyChangeError) {
+            next = try keyring.destroying(
+                purpose, version, now: UInt64(WallClock.seconds), recordsMoved: moved, by: authority)
+        } catch {
+            throw KeyFailure(error)
+        }
+        try install(next)
+        board.update { $0.destroyed += 1 }
+        logger.notice(
+            "key_destroyed",
+            metadata: [
+                "purpose": "\(purpose.name)", "version": "\(version)", "moved": "\(moved)",
+                "requested_by": "\(authority.requestedBy)", "approved_by": "\(authority.approvedBy)",
+                "receipt": "\(hexText(next.annex.receipts.last?.hash ?? []))",
+            ])
+    }
+
+    /// Looks again at what waits.
+    func wakeRotations(_ now: UInt64) {
+        for (purpose, rotation) in rotations where now >= rotation.wakes {
+            switch rotation.state {
+            case .paused, .blocked, .waiting, .awaitingApproval:
+                if rotation.state == .awaitingApproval, isPending(rotation.pendingID) {
+                    rotations[purpose]?.wakes = now + Self.retry
+                    continue
+                }
+                rotations[purpose]?.state = .moving
+                rotations[purpose]?.reason = ""
+                rotations[purpose]?.pendingID = 0
+            case .moving, .proving: break
+            }
+            refreshTotals(purpose)
+        }
+        publish()
+    }
+
+    // MARK: What others see
+
+    /// Takes done and total from the counters: they are right after any crash.
+    func refreshTotals(_ purpose: KeyPurpose) {
+        guard let keyring = host.keyring, let store = host.currentStore else { return }
+        var (left, moved): (UInt64, UInt64) = (0, 0)
+        for version in keyring.retiring(purpose) {
+            guard let usage = try? store.usage(purpose, version.number) else { return }
+            left += usage.left
+            moved += usage.moved
+        }
+        rotations[purpose]?.done = moved
+        rotations[purpose]?.total = moved + left
+    }
+
+    func refreshBoard() {
+        for purpose in rotations.keys { refreshTotals(purpose) }
+        publish()
+    }
+
+    private func publish() {
+        let keyring = host.keyring
+        let jobs = rotations.values.sorted { $0.purpose.rawValue < $1.purpose.rawValue }.map { rotation in
+            let retiring = keyring?.retiring(rotation.purpose) ?? []
+            return JobStatus(
+                purpose: rotation.purpose, from: retiring.map(\.number),
+                to: keyring?.active(rotation.purpose)?.number ?? 0, state: rotation.state, reason: rotation.reason,
+                done: rotation.done, total: rotation.total, rate: rotation.state == .moving ? rotation.meter.rate : 0,
+                started: retiring.map(\.retired).min() ?? 0, pendingID: rotation.pendingID)
+        }
+        board.update { $0.jobs = jobs }
+    }
+}
+
+/// Lower-case hexadecimal.
+func hexText(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+}

@@ -1,0 +1,81 @@
+internal import Logging
+internal import NIOCore
+internal import OpenSSLTLS
+internal import Synchronization
+internal import VaultCore
+
+// Taking up a new configuration while serving: all of it or nothing.
+extension VaultService {
+    /// Takes up the configuration file as it is now, all of it or nothing: a problem anywhere leaves the old one in force.
+    package func reload() throws(StartupError) {
+        notifier.reloading()
+        defer { notifier.ready(statusLine) }
+        do throws(StartupError) {
+            let new: Configuration
+            do throws(ConfigurationProblems) {
+                new = try Configuration.loadChecked(
+                    path: configuration.source.file, further: ServiceChecks.problems)
+            } catch {
+                throw .configuration(error.description)
+            }
+            let fixed = try fixedChanges(new)
+            guard fixed.isEmpty else {
+                throw .configuration("needs a restart to change: \(fixed.joined(separator: ", "))")
+            }
+            let context = try Self.makeTLS(new)
+            let registry =
+                host.state == .sealed
+                ? Self.provisionalNames(new) : try Self.register(new, host, logger: logger)
+            let policy = try Self.makePolicy(new, registry)
+            let settings = Settings(new, openFilesMax: openFilesMax)
+            try resize(new)
+            tls.replace(context)
+            policyBox.replace(policy)
+            configurationBox.withLock { $0 = new }
+            keys.adopt(new)
+            logLevel.replace(Logger.Level(new.log.level))
+            for reference in gate.all { reference.execute { $0.adopt(policy, settings, tls: context) } }
+            Self.logNotes(policy, logger)
+            metrics.reloads.add(1)
+            logger.notice("configuration_reloaded")
+        } catch {
+            metrics.reloadFailures.add(1)
+            logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
+            throw error
+        }
+    }
+
+    /// What only a restart changes. The root key may change in the file without one: after a rewrap it has to.
+    private func fixedChanges(_ new: Configuration) throws(StartupError) -> [String] {
+        let changes = Configuration.changesRequiringRestart(from: configuration, to: new)
+        guard changes.contains("root_key"), let root = host.keyring?.root ?? keyringHeader?.root else { return changes }
+        guard new.rootKey.fits(root) else {
+            throw .configuration(
+                "root_key: names '\(new.rootKey.kindName)', but the keyring is wrapped under a root key of kind "
+                    + "'\(root.text)'")
+        }
+        return changes.filter { $0 != "root_key" }
+    }
+
+    private func resize(_ configuration: Configuration) throws(StartupError) {
+        do throws(StoreError) {
+            try host.resize(mapBytes: configuration.store.mapBytes)
+        } catch {
+            throw .store(error, path: host.files.database)
+        }
+    }
+
+    /// Reads certificates, key, CAs and CRL again; the old ones stay where the new ones are wrong.
+    package func reloadCertificates() throws(StartupError) {
+        do throws(StartupError) {
+            let context = try Self.makeTLS(configuration)
+            tls.replace(context)
+            for reference in gate.all { reference.execute { $0.reconsiderConnections(context) } }
+            logger.notice("certificates_reloaded")
+        } catch {
+            metrics.reloadFailures.add(1)
+            logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
+            throw error
+        }
+    }
+}
