@@ -120,8 +120,7 @@ final class PlainHTTPHandler: ChannelInboundHandler {
             },
             end: {
                 loop.execute {
-                    let (handler, context) = bound.value
-                    context.writeAndFlush(handler.wrapOutboundOut(.end(nil)), promise: nil)
+                    bound.value.handler.end(bound.value.context, keepsAlive: keepsAlive)
                 }
             }, isGone: { !channel.isActive })
     }
@@ -149,7 +148,13 @@ final class PlainHTTPHandler: ChannelInboundHandler {
         if !keepsAlive { head.headers.add(name: "connection", value: "close") }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        end(context, keepsAlive: keepsAlive)
+    }
+
+    private func end(_ context: ChannelHandlerContext, keepsAlive: Bool) {
+        let channel = context.channel
+        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        if !keepsAlive { written.whenComplete { _ in channel.close(promise: nil) } }
     }
 
     private func writeLine(_ line: JSONText, _ context: ChannelHandlerContext) {
