@@ -201,7 +201,11 @@ final class KeyManager: @unchecked Sendable {
                 ?? .max
             if refusesEncryption != (use.level == .refuse) {
                 refusesEncryption = use.level == .refuse
-                if refusesEncryption { logger.notice("encryption_refused") } else { logger.notice("encryption_allowed") }
+                if refusesEncryption {
+                    logger.notice("encryption_refused")
+                } else {
+                    logger.notice("encryption_allowed")
+                }
             }
             board.update { $0.data = use }
             rotateIfDue(.data, use, now)
