@@ -207,7 +207,11 @@ final class KeyManager: @unchecked Sendable {
                 ?? .max
             if refusesEncryption != (use.level == .refuse) {
                 refusesEncryption = use.level == .refuse
-                logger.notice("encryption_\(refusesEncryption ? "refused" : "allowed")")
+                if refusesEncryption {
+                    logger.notice("encryption_refused")
+                } else {
+                    logger.notice("encryption_allowed")
+                }
             }
             board.update { $0.data = use }
             rotateIfDue(.data, use, now)

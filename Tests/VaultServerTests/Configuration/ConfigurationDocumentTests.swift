@@ -45,8 +45,11 @@ struct ConfigurationDocumentTests {
     @Test("shows only values that are accepted, also where they are commented out")
     func commentedValues() {
         let complaints = problems(uncommented)
-        #expect(complaints.count == 2, "only the three kinds of root key exclude each other: \(complaints)")
-        #expect(complaints.allSatisfy { $0.contains(": root_key: set only one of 'file', 'credential', 'shares'") })
+        #expect(complaints.count == 3, "only the four kinds of root key exclude each other: \(complaints)")
+        #expect(
+            complaints.allSatisfy {
+                $0.contains(": root_key: set only one of 'file', 'credential', 'shares', 'pkcs11'")
+            })
     }
 
     @Test("explains every option: a comment stands above each group of keys")
