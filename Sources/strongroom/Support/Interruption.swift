@@ -27,7 +27,9 @@ enum Interruption {
         let number = received.load(ordering: .relaxed)
         guard number != 0 else { return }
         signal(number, SIG_DFL)
-        raise(number)
+        // To the process: this thread may be one that takes no signals.
+        kill(getpid(), number)
+        sleep(1)
     }
 
     /// Waits until a descriptor has something to read, or a signal came. Signals may go to any thread, so it looks up
