@@ -101,6 +101,39 @@ def client(name, allow, formats, purposes=()):
     return entry
 
 
+def _control_request(connection, path, method, body):
+    head = f"{method} {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    answer = wire.AnswerReader(lambda count: connection.recv(count)).answer()
+    return answer.status, answer.body
+
+
+def _control_as(user, control, path, method, body):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # The child does one request and is gone, whatever happens.
+        try:
+            os.close(reading)
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(60)
+                connection.connect(control)
+                status, answer = _control_request(connection, path, method, body)
+            os.write(writing, json.dumps([status, answer.decode()]).encode())
+        except BaseException as error:  # noqa: the parent is told
+            os.write(writing, json.dumps([0, repr(error)]).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        status, answer = json.loads(pipe.read())
+    os.waitpid(child, 0)
+    return status, answer.encode()
+
+
 class DaemonFailed(Exception):
     """The daemon ended instead of serving; `code` is its exit code, `log` what it said."""
 
@@ -360,15 +393,50 @@ class Vault:
                 samples[name] = float(value)
         return samples
 
-    def control(self, path, method="GET"):
-        """A request to the control socket: status and body."""
+    def control(self, path, method="GET", body=b"", user=None):
+        """A request to the control socket, as another Unix user if one is named: status and body."""
+        control = str(self.directory / self.values["listen"]["control"])
+        if user is not None:
+            # The kernel tells who connected, so it takes a process of that user.
+            return _control_as(user, control, path, method, body)
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(60)
-            connection.connect(str(self.directory / self.values["listen"]["control"]))
-            connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\n\r\n".encode())
-            reader = wire.AnswerReader(lambda count: connection.recv(count))
-            answer = reader.answer()
-            return answer.status, answer.body
+            connection.connect(control)
+            return _control_request(connection, path, method, body)
+
+    def order(self, path, method="POST", body=b"", user=None, expect=200):
+        """A command to the control plane, with the status it must have: its JSON document."""
+        status, answer = self.control(path, method, body, user)
+        assert status == expect, f"{path}: {status} {answer}"
+        return json.loads(answer)
+
+    def keys(self):
+        """What `strongroom keys list` shows."""
+        return self.order("/v1/keys", "GET")
+
+    def versions(self, purpose="data"):
+        """The state of each version of a purpose, by number."""
+        return {key["version"]: key["state"] for key in self.keys()["versions"] if key["purpose"] == purpose}
+
+    def jobs(self):
+        """The rotations under way."""
+        return self.order("/v1/jobs", "GET")["jobs"]
+
+    def wait_for_jobs(self, within=60.0):
+        """Returns when no rotation is under way; raises for one that is blocked."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            jobs = self.jobs()
+            if not jobs:
+                return
+            assert all(job["state"] != "blocked" for job in jobs), jobs
+            time.sleep(0.02)
+        raise AssertionError(f"not done within {within} s: {self.jobs()}")
+
+    def rotate(self, purpose="data", within=60.0):
+        """Rotates and waits for the end."""
+        self.order(f"/v1/keys/rotate?purpose={purpose}")
+        self.wait_for_jobs(within)
 
     def status(self):
         """What `strongroom status` shows."""

@@ -51,18 +51,21 @@ struct VerifyJob: Sendable {
     /// Ends early where nobody listens any more, the daemon drains, or the store has to be reopened.
     private func verify(_ verifier: inout Verifier, _ responder: PlainHTTPHandler.Responder) -> VerifyReport {
         var lastLine: UInt64 = 0
-        return verifier.run(keyring: { service.host.keyring }) { progress in
-            let now = MonotonicClock.now
-            if now - lastLine > Self.progressInterval {
-                lastLine = now
-                responder.line(
-                    .object([
-                        ("table", .string(progress.table.rawValue)), ("done", .number(progress.done)),
-                        ("total", .number(progress.total)), ("findings", .number(progress.findings)),
-                    ]))
-            }
-            return !responder.isGone() && !service.jobs.areCancelled && service.host.state == .writing
-        }
+        let keyring = { @Sendable in service.host.keyring }
+        return verifier.run(
+            keyring: keyring,
+            progress: { progress in
+                let now = MonotonicClock.now
+                if now - lastLine > Self.progressInterval {
+                    lastLine = now
+                    responder.line(
+                        .object([
+                            ("table", .string(progress.table.rawValue)), ("done", .number(progress.done)),
+                            ("total", .number(progress.total)), ("findings", .number(progress.findings)),
+                        ]))
+                }
+                return !responder.isGone() && !service.jobs.areCancelled && service.host.state == .writing
+            })
     }
 
     private func line(_ finding: VerifyFinding) -> JSONText {

@@ -50,7 +50,10 @@ package struct ShareSplit: ~Copyable {
         let heads = (1...shares.count).map { Array("\($0)\t\(names[$0 - 1])\t".utf8) }
         let title = Array(
             "ceremony \(id) \(shares.threshold) \(shares.count) \(Share.text(ofSet: shares.setID))\n".utf8)
-        let size = title.count + heads.reduce(0) { $0 + $1.count + ShareText.textBytesMax + 1 }
+        // The texts of a set differ in size by the digits of their index alone.
+        let size = (1...shares.count).reduce(title.count) { sum, index in
+            sum + heads[index - 1].count + ShareText.textBytesMax - 3 + String(index).utf8.count + 1
+        }
         var sheet = SecretBytes(count: size)
         var output = sheet.mutableSpan
         var end = 0
@@ -64,11 +67,7 @@ package struct ShareSplit: ~Copyable {
             }
             Self.put([0x0A], &output, &end)
         }
-        // What is left of the room is spaces and a line end, which readers skip.
-        while end < size {
-            output[end] = end == size - 1 ? 0x0A : 0x20
-            end += 1
-        }
+        precondition(end == size, "a sheet of shares has another size than its lines")
         return sheet
     }
 }
