@@ -59,7 +59,7 @@ struct StatusReport {
         section("Keys")
         var table = Table(
             ["PURPOSE", "VERSION", "STATE", "AGE", "RECORDS", "ENCRYPTIONS"], rightAligned: [1, 3, 4, 5])
-        for key in keys {
+        for key in KeyVersionView.sorted(keys) {
             let created = number(key["created"])
             table.add([
                 text(key["purpose"]), "\(number(key["version"]))", text(key["state"]),

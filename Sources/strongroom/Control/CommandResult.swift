@@ -4,7 +4,11 @@ struct CommandResult {
     /// The request that waits; nil where none does.
     private(set) var pending: PendingView?
 
-    init(_ answer: JSONValue) {
+    private let isFollowed: Bool
+
+    /// - Parameter isFollowed: whether the command goes on to show what it has begun.
+    init(_ answer: JSONValue, isFollowed: Bool = false) {
+        self.isFollowed = isFollowed
         if let pending = answer["pending"].flatMap(PendingView.init) {
             self.pending = pending
             lines = [
@@ -45,13 +49,13 @@ struct CommandResult {
             lines.append("\(Self.key(key)) is active; what lies under the one before is being moved to it")
         }
         if changesFingerprints { lines.append("  fingerprints have changed") }
-        lines.append("  'strongroom jobs watch' follows that")
+        if !isFollowed { lines.append("  'strongroom jobs watch' follows that") }
     }
 
     private mutating func addConfiguration(_ answer: JSONValue) {
         if let generation = answer["generation"]?.integer { lines.append("  keyring generation \(generation)") }
         guard let option = answer["configure"]?.text, !option.isEmpty else { return }
-        lines += ["", "Write this into the configuration before the vault is next started:", "", "  \(option)"]
+        lines += ["", "The configuration has to say this before the vault is next started:", "", "  \(option)"]
     }
 }
 

@@ -17,7 +17,7 @@ struct KeysReport {
     private mutating func addVersions(_ answer: JSONValue) {
         var table = Table(
             ["PURPOSE", "VERSION", "STATE", "CREATED", "AGE", "ENCRYPTIONS", "RECORDS"], rightAligned: [1, 4, 5, 6])
-        for version in answer["versions"]?.items ?? [] {
+        for version in KeyVersionView.sorted(answer["versions"]?.items ?? []) {
             let state = version["state"]?.text ?? "-"
             let level = state == "active" ? Self.level(answer, version) : .fine
             table.add([

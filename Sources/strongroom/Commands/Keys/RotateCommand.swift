@@ -36,7 +36,7 @@ struct RotateCommand: FailingCommand {
         let before = wait ? KeyVersionView.all(try endpoint.call("GET", "/v1/keys").value) : []
         let (text, value) = try endpoint.call(
             "POST", ControlTarget("/v1/keys/rotate", [("purpose", [purpose.rawValue])]))
-        let result = CommandResult(value)
+        let result = CommandResult(value, isFollowed: wait)
         if json { try Terminal.print(text) } else { for line in result.lines { try Terminal.print(line) } }
         guard wait else { return }
         let old = before.filter { $0.state == "active" && (purpose == .all || $0.purpose == purpose.rawValue) }

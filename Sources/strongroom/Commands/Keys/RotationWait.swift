@@ -15,6 +15,17 @@ struct KeyVersionView: Equatable {
     }
 }
 
+extension KeyVersionView {
+    /// Versions of one purpose next to each other, oldest first.
+    static func sorted(_ versions: [JSONValue]) -> [JSONValue] {
+        let order = ["data", "index", "audit"]
+        func place(_ version: JSONValue) -> (Int, UInt64) {
+            (order.firstIndex(of: version["purpose"]?.text ?? "") ?? order.count, version["version"]?.integer ?? 0)
+        }
+        return versions.sorted { place($0) < place($1) }
+    }
+}
+
 /// Waits until key versions are destroyed, and for the second person before that.
 struct RotationWait {
     /// What one look at the vault says.
