@@ -1,6 +1,8 @@
 #pragma once
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/stat.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -11,6 +13,17 @@
 
 /// Declared here because <fcntl.h> does so only under _GNU_SOURCE, which a header cannot turn on for its importer.
 extern int fallocate(int descriptor, int mode, __off_t offset, __off_t length);
+/// Likewise, from <sys/stat.h>.
+extern int statx(int directory, const char *path, int flags, unsigned int mask, struct statx *information);
+
+/// When the file at `path` was made, in nanoseconds since 1970; 0 where the file system does not say, -1 with `errno`
+/// set. A shim because Swift's Glibc module leaves `statx` out.
+static inline long long strongroom_birth_time(const char *path) {
+    struct statx information;
+    if (statx(AT_FDCWD, path, 0, STATX_BTIME, &information) != 0) return -1;
+    if (!(information.stx_mask & STATX_BTIME)) return 0;
+    return information.stx_btime.tv_sec * 1000000000LL + information.stx_btime.tv_nsec;
+}
 
 /// The magic number of the file system that holds `path`, or -1 with `errno` set. A shim because `statfs` is both a
 /// function and a structure whose `f_type` differs in width and sign between architectures.

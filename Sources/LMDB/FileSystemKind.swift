@@ -1,6 +1,12 @@
 internal import CLMDB
 internal import Glibc
 
+/// When a file was made.
+package enum FileBirth {
+    /// Nanoseconds since 1970; 0 where the file system does not say. Any thread. The corresponding C function is `statx`.
+    package static func nanoseconds(of path: String) -> UInt64 { UInt64(max(0, unsafe strongroom_birth_time(path))) }
+}
+
 /// The file systems the vault must not live on, recognised by the magic number `statfs` reports.
 ///
 /// LMDB needs one coherent memory map and working locks; network and cluster file systems promise neither, and FUSE

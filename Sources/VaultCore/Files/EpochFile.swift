@@ -1,4 +1,5 @@
 internal import Glibc
+internal import LMDB
 internal import OpenSSLCrypto
 
 /// The random number of the last start, in a file of its own: the database has it too, and a copy of one without the
@@ -28,7 +29,7 @@ package enum EpochFile {
     }
 }
 
-/// Where a database lies: a hash of the machine, the file system and the file's number on it. A copy of the file, a
+/// Where a database lies: a hash of the machine, the file system, and the file's number on it and time of making. A copy of the file, a
 /// restored one and a cloned machine have another place.
 package enum DatabasePlace {
     /// Sixteen bytes.
@@ -41,6 +42,8 @@ package enum DatabasePlace {
         var message = (try? AtomicFile.read("/etc/machine-id")) ?? []
         message.append(bigEndian: UInt64(status.st_ino))
         message.append(bigEndian: UInt64(system.f_fsid))
+        // File numbers are used again; the moment of a file's making is not.
+        message.append(bigEndian: FileBirth.nanoseconds(of: path))
         var digest = [UInt8](repeating: 0, count: 32)
         var output = digest.mutableSpan
         do throws(CryptoError) {

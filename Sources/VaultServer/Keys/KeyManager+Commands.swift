@@ -194,6 +194,7 @@ extension KeyManager {
         try refuseSameRoot(source.root)
         let next = keyring.rewrapped(source.description) { $0.endCustodians(at: now) }
         try install(next, rewrappedUnder: RootBox(source.takeRoot()))
+        if let configured = target.configured { onRootChanged(configured) }
         logger.notice(
             "keyring_rewrapped",
             metadata: [

@@ -140,6 +140,7 @@ extension KeyManager {
             try install(next)
         }
         preparedShares = nil
+        if let configured = RewrapTarget.configured(shares: next.root) { onRootChanged(configured) }
         let set = Share.text(ofSet: prepared.description.setID)
         logger.notice(
             "shares_in_force",

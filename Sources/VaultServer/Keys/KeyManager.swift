@@ -41,6 +41,9 @@ final class KeyManager: @unchecked Sendable {
     /// Any thread.
     var configuration: Configuration { configurationBox.withLock { $0 } }
 
+    /// Told when another root key wraps the keyring, so that the vault can be sealed and opened again.
+    var onRootChanged: @Sendable (Configuration.RootKey) -> Void = { _ in }
+
     /// Takes up a reloaded configuration. Any thread.
     func adopt(_ configuration: Configuration) { configurationBox.withLock { $0 = configuration } }
 
@@ -50,6 +53,8 @@ final class KeyManager: @unchecked Sendable {
     func begin(_ root: RootBox) {
         self.root = root
         needsAdmission = true
+        // What the keys have done is measured before the first request.
+        lastTick = 0
         rotations = [:]
         for purpose in KeyPurpose.allCases { resumeRotation(purpose) }
         refreshBoard()
@@ -189,9 +194,10 @@ final class KeyManager: @unchecked Sendable {
 
     /// Once a second: measures the keys, rotates what is due, and wakes rotations that wait.
     func tick(now: UInt64, nanoseconds: UInt64, encryptions: UInt64?) {
-        guard nanoseconds >= lastTick + 1_000_000_000 else { return }
+        guard nanoseconds >= lastTick + 1_000_000_000, let keyring = host.keyring, host.state == .writing else {
+            return
+        }
         lastTick = nanoseconds
-        guard let keyring = host.keyring, host.state == .writing else { return }
         let settings = configuration.keys
         if let version = keyring.active(.data) {
             let count = encryptions ?? storedEncryptions(version.number)

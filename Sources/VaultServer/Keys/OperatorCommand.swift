@@ -150,6 +150,24 @@ enum RewrapTarget: Equatable, Sendable {
         }
     }
 
+    /// What the configuration has to name from then on; shares say it when they are in force.
+    var configured: Configuration.RootKey? {
+        switch self {
+        case .file(let path): .file(.init(written: path, absolute: path))
+        case .credential(let name): .credential(name)
+        case .pkcs11(let token): .pkcs11(token)
+        case .shares: nil
+        }
+    }
+
+    static func configured(shares root: RootDescription) -> Configuration.RootKey? {
+        guard root.kind == .shares else { return nil }
+        var shares = Configuration.Shares()
+        shares.threshold = Int(root.threshold)
+        shares.count = Int(root.count)
+        return .shares(shares)
+    }
+
     /// The option of the configuration that goes with it.
     var option: String {
         switch self {

@@ -171,12 +171,6 @@ extension VaultService {
         guard header.root.kind == .shares else {
             return try openAgain(header, person)
         }
-        guard configuration.rootKey.fits(header.root) else {
-            throw KeyFailure(
-                422, "root_key_unusable",
-                "the configuration names a root key of kind '\(configuration.rootKey.kindName)', the keyring needs "
-                    + header.root.text)
-        }
         guard text.count > 0 else { throw KeyFailure(422, "share_malformed", "share: there is none in the request") }
         let expiry = UInt64(configuration.control.unsealExpiry.components.seconds)
         switch try intake.enter(text, for: header.root, expirySeconds: expiry) {

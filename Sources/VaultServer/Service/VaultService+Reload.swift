@@ -48,13 +48,27 @@ extension VaultService {
     /// What only a restart changes. The root key may change in the file without one: after a rewrap it has to.
     private func fixedChanges(_ new: Configuration) throws(StartupError) -> [String] {
         let changes = Configuration.changesRequiringRestart(from: configuration, to: new)
-        guard changes.contains("root_key"), let root = host.keyring?.root ?? keyringHeader?.root else { return changes }
+        guard let root = host.keyring?.root ?? keyringHeader?.root else { return changes }
+        guard changes.contains("root_key") || !new.rootKey.fits(root) else { return changes }
         guard new.rootKey.fits(root) else {
             throw .configuration(
                 "root_key: names '\(new.rootKey.kindName)', but the keyring is wrapped under a root key of kind "
                     + "'\(root.text)'")
         }
+        try checkRootKey(new.rootKey)
         return changes.filter { $0 != "root_key" }
+    }
+
+    /// Whether a root key that can be read wraps the keyring: a reload must not take up one with which the next start
+    /// fails.
+    private func checkRootKey(_ configured: Configuration.RootKey) throws(StartupError) {
+        guard let header = keyringHeader, header.root.kind != .shares else { return }
+        let root = try RootSource.load(configured, for: header)
+        do throws(KeyringError) {
+            _ = try KeyringFile.load(from: host.files.keyring, root: root)
+        } catch {
+            throw .configuration("root_key: \(error.message)")
+        }
     }
 
     private func resize(_ configuration: Configuration) throws(StartupError) {
