@@ -57,22 +57,33 @@ struct JobsCommand: AsyncParsableCommand {
             let endpoint = try options.endpoint()
             let style = JobReporter.style(1, json: json)
             var reporter = JobReporter(1, style: style, lineInterval: .seconds(max(5, interval)))
+            defer { reporter.clear() }
+            var emptyLooks = 0
             var (text, value) = try endpoint.call("GET", "/v1/jobs")
             while true {
                 let jobs = JobView.all(value)
                 try reporter.show(jobs, text: text)
                 if let blocked = jobs.first(where: \.isBlocked) { throw Self.failure(blocked) }
-                if jobs.isEmpty { break }
-                usleep(UInt32(interval * 1_000_000))
-                do throws(Failure) {
-                    (text, value) = try endpoint.poll("/v1/jobs")
-                } catch {
-                    reporter.clear()
-                    throw error
+                if jobs.isEmpty {
+                    if try Self.isOver(endpoint, &emptyLooks) { break }
+                } else {
+                    emptyLooks = 0
                 }
+                usleep(UInt32(interval * 1_000_000))
+                (text, value) = try endpoint.poll("/v1/jobs")
             }
             reporter.clear()
             if !json { try Terminal.print("no jobs") }
+        }
+
+        /// Looks without a job in spite of a retiring key that count as the end.
+        private static let emptyLooksMax = 10
+
+        /// Whether no job is left, and not only not there yet, as after a restart. Throws where the vault is sealed.
+        private static func isOver(_ endpoint: ControlEndpoint, _ emptyLooks: inout Int) throws(Failure) -> Bool {
+            emptyLooks += 1
+            let versions = KeyVersionView.all(try endpoint.poll("/v1/keys").value)
+            return emptyLooks > emptyLooksMax || !versions.contains { $0.state == "retiring" }
         }
 
         static func failure(_ job: JobView) -> Failure { Failure(.dataError, "\(job.title): \(job.note)") }
