@@ -9,15 +9,15 @@ enum RootPlan {
     /// Shares for custodians, handed out before there is a keyring.
     case shares(ShareDistribution)
 
-    /// The root key, and what the keyring says of it. Nothing is made.
-    func prepare(now: UInt64) throws(Failure) -> PreparedRoot {
+    /// Lends the root key, with what the keyring says of it. Files are made before.
+    func withRoot(
+        now: UInt64, _ body: (borrowing RootKey, RootDescription) throws(Failure) -> Void
+    ) throws(Failure) {
         switch self {
-        case .file(let path):
-            PreparedRoot(key: try Self.load(path), description: RootDescription(kind: .file, since: now))
+        case .file(let path): try body(try Self.load(path), RootDescription(kind: .file, since: now))
         case .credential(let name):
-            PreparedRoot(
-                key: try Self.credential(name), description: RootDescription(kind: .credential, since: now))
-        case .shares: PreparedRoot(key: try Self.drawn(), description: RootDescription(kind: .shares, since: now))
+            try body(try Self.credential(name), RootDescription(kind: .credential, since: now))
+        case .shares: try body(try Self.drawn(), RootDescription(kind: .shares, since: now))
         }
     }
 
@@ -74,10 +74,4 @@ enum RootPlan {
         this machine nobody else can decrypt the credential.
         """
     }
-}
-
-/// A root key with what the keyring says of it.
-struct PreparedRoot: ~Copyable {
-    let key: RootKey
-    let description: RootDescription
 }

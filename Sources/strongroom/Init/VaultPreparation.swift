@@ -139,18 +139,26 @@ struct VaultPreparation {
     }
 
     private mutating func makeKeyring() throws(Failure) {
-        let root = try plan.prepare(now: now)
-        var keyring = try newKeyring(root.description)
+        let plan = plan
+        try plan.withRoot(now: now) { (root, description) throws(Failure) in
+            try makeKeyring(under: root, description)
+        }
+    }
+
+    private mutating func makeKeyring(
+        under root: borrowing RootKey, _ description: RootDescription
+    ) throws(Failure) {
+        var keyring = try newKeyring(description)
         var shares: [String] = []
         do throws(Failure) {
             if case .shares(let distribution) = plan {
                 // Before anything depends on them.
-                keyring = try distribution.perform(keyring, root: root.key, now: now, made: &shares)
+                keyring = try distribution.perform(keyring, root: root, now: now, made: &shares)
                 try Interruption.check()
             }
             // The database first: where there is a keyring, there is a whole database.
             try makeDatabase(keyring)
-            try storeKeyring(keyring, root.key)
+            try storeKeyring(keyring, root)
         } catch {
             ShareHandout.remove(shares)
             throw error
