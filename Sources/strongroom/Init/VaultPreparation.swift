@@ -161,7 +161,8 @@ struct VaultPreparation {
             try storeKeyring(keyring, root)
         } catch {
             ShareHandout.remove(shares)
-            throw error
+            guard case .shares = plan else { throw error }
+            throw Failure(error.status, "\(error.message): no vault was made, and shares that were seen are worthless")
         }
         for path in shares { note("made", path, "share, mode 0600") }
         id = keyring.vaultID.text

@@ -48,12 +48,15 @@ struct JobView: Equatable {
 
     /// `123,456 of 370,000 records  20,000/s  12.3 s left`
     var figures: String {
-        var text = "\(Figures.count(done)) of \(Figures.count(total)) \(purpose == "index" ? "entries" : "records")"
-        if state == "moving" {
-            text += "  \(Figures.count(Int(min(max(rate, 0), 1e12))))/s"
-            if let secondsLeft, secondsLeft >= 0, secondsLeft < 1e9 { text += "  \(Figures.time(secondsLeft)) left" }
-        }
-        return text
+        "\(Figures.count(done)) of \(Figures.count(total)) \(purpose == "index" ? "entries" : "records")" + speed
+    }
+
+    /// `  20,000/s  12.3 s left`; empty for what does not move.
+    private var speed: String {
+        guard state == "moving" else { return "" }
+        let text = "  \(Figures.count(Int(min(max(rate, 0), 1e12))))/s"
+        guard let secondsLeft, secondsLeft >= 0, secondsLeft < 1e9 else { return text }
+        return text + "  \(Figures.time(secondsLeft)) left"
     }
 
     /// Why it stands where it stands; empty while it moves.
@@ -77,13 +80,15 @@ struct JobView: Equatable {
         return "\(title)\(percent)  \(figures)" + (note.isEmpty ? "" : "  \(note)")
     }
 
-    /// One line with a bar, of at most `width` characters.
+    /// One line with a bar, of at most `width` characters; the bar gives way to what stands behind it.
     func line(width: Int, barWidth: Int = 24) -> String {
         let percent = "\(Int((fraction ?? 1) * 100))%"
         let padded = String(repeating: " ", count: max(0, 4 - percent.count)) + percent
+        let counts = "\(Figures.count(done))/\(Figures.count(total))" + speed
         // Whoever waits for somebody is told so even where the line is short.
-        let tail = state == "moving" || note.isEmpty ? figures + (note.isEmpty ? "" : "  \(note)") : note
-        let bar = Figures.bar(fraction ?? 1, width: barWidth)
+        let tail = state == "moving" || note.isEmpty ? counts + (note.isEmpty ? "" : "  \(note)") : note
+        let room = width - title.count - padded.count - tail.count - 7
+        let bar = Figures.bar(fraction ?? 1, width: min(barWidth, max(8, room)))
         return String("\(title)  \(bar) \(padded)  \(tail)".prefix(max(10, width)))
     }
 }
