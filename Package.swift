@@ -114,6 +114,13 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "strongroomTests",
+            dependencies: [
+                "strongroom", "StrongroomClient", "VaultCore", "VaultServer", "SecretMemory",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
         .testTarget(name: "VaultServerTests", dependencies: ["VaultServer", "VaultWire"], swiftSettings: settings),
         .testTarget(
             name: "StrongroomClientTests",

@@ -13,8 +13,9 @@ struct StrongroomCommand: AsyncParsableCommand {
             everybody on the machine could read them. Answers go to standard output in the same order, one line for \
             each; a line that failed is '!code'.
 
-            Exit codes: 0 all is well, 64 wrong usage, 65 some lines failed, 69 nothing answers, 73 init refuses to \
-            replace something, 74 input or output failed, 75 try again later, 77 denied, 78 wrong configuration.
+            Exit codes: 0 all is well or filed for a second person, 64 wrong usage, 65 some lines failed or the command \
+            was refused, 69 nothing answers, 73 something would be replaced, 74 input or output failed, 75 try again \
+            later, 77 denied, 78 wrong configuration.
             """,
         version: Strongroom.version,
         groupedSubcommands: [
@@ -23,6 +24,12 @@ struct StrongroomCommand: AsyncParsableCommand {
                 subcommands: [
                     InitCommand.self, StatusCommand.self, ClientsCommand.self, ConfigCommand.self, CertsCommand.self,
                     VerifyCommand.self,
+                ]),
+            CommandGroup(
+                name: "Key",
+                subcommands: [
+                    KeysCommand.self, JobsCommand.self, PendingListCommand.self, ApproveCommand.self,
+                    RejectCommand.self, SealCommand.self, UnsealCommand.self, SharesCommand.self,
                 ]),
             CommandGroup(
                 name: "Card and token",

@@ -3,7 +3,8 @@ import Glibc
 
 struct StatusCommand: FailingCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show the state of the vault: keys, records, capacity, certificates.")
+        commandName: "status",
+        abstract: "Show the state of the vault: sealed or not, keys, jobs, records, capacity, certificates.")
 
     @Flag(help: "The vault's own JSON.")
     var json = false
@@ -14,114 +15,5 @@ struct StatusCommand: FailingCommand {
         let (text, value) = try options.connect().call("GET", "/v1/status")
         if json { return try Terminal.print(text) }
         for line in StatusReport(value, now: UInt64(max(0, time(nil)))).lines { try Terminal.print(line) }
-    }
-}
-
-/// A status for people.
-struct StatusReport {
-    private(set) var lines: [String] = []
-    private let now: UInt64
-
-    init(_ status: JSONValue, now: UInt64) {
-        self.now = now
-        addSummary(status)
-        addKeys(status)
-        addStore(status)
-        addFormats(status)
-        addCertificates(status)
-    }
-
-    private func text(_ value: JSONValue?) -> String { value?.text ?? "-" }
-
-    private func number(_ value: JSONValue?) -> UInt64 { value?.integer ?? 0 }
-
-    private mutating func section(_ title: String) {
-        lines.append("")
-        lines.append(Terminal.bold(title))
-    }
-
-    private mutating func addSummary(_ status: JSONValue) {
-        let isSealed = status["sealed"]?.flag ?? false
-        let isWriting = status["write_state"]?.text == "writing"
-        let state =
-            isSealed
-            ? Terminal.red("sealed")
-            : isWriting ? Terminal.green("serving") : Terminal.red("reading only, writes are stopped")
-        lines.append("\(Terminal.bold(text(status["deployment"]))): \(state)")
-        lines.append(
-            "  strongroom \(text(status["version"])), process \(number(status["pid"])), up "
-                + Figures.age(number(status["uptime_seconds"])) + ", LMDB \(text(status["lmdb"]))")
-        lines.append("  vault \(text(status["vault_id"])), keyring generation \(number(status["keyring_generation"]))")
-        lines.append(
-            "  \(Figures.count(number(status["connections"]), "connection")), "
-                + "\(Figures.count(number(status["writer_queue"]))) waiting to be written; since start "
-                + "\(Figures.count(number(status["tokenized"]))) tokenized, "
-                + "\(Figures.count(number(status["revealed"]))) revealed"
-        )
-    }
-
-    private mutating func addKeys(_ status: JSONValue) {
-        guard let keys = status["keys"]?.items, !keys.isEmpty else { return }
-        section("Keys")
-        var table = Table(
-            ["PURPOSE", "VERSION", "STATE", "AGE", "RECORDS", "ENCRYPTIONS"], rightAligned: [1, 3, 4, 5])
-        for key in keys {
-            let created = number(key["created"])
-            table.add([
-                text(key["purpose"]), "\(number(key["version"]))", text(key["state"]),
-                Figures.age(now > created ? now - created : 0), Figures.count(number(key["records"])),
-                Figures.count(number(key["encryptions"])),
-            ])
-        }
-        lines += table.lines
-    }
-
-    private mutating func addStore(_ status: JSONValue) {
-        guard let store = status["store"] else { return }
-        let (used, limit) = (number(store["used_bytes"]), number(store["limit_bytes"]))
-        section("Store")
-        lines.append(
-            "  \(Figures.count(number(store["tokens"]), "token")), "
-                + "\(Figures.count(number(store["index_entries"]))) in the index, "
-                + Figures.count(number(store["subjects"]), "subject"))
-        var fill = "\(Figures.bytes(used)) of \(Figures.bytes(limit)) (\(Figures.percent(used, of: limit)))"
-        if limit > 0, Double(used) > 0.8 * Double(limit) {
-            fill = Terminal.yellow(fill + ", raise store.map_size soon")
-        }
-        lines.append("  \(fill), \(Figures.count(number(store["readers"]), "reader"))")
-    }
-
-    private mutating func addFormats(_ status: JSONValue) {
-        guard let formats = status["formats"]?.items, !formats.isEmpty else { return }
-        section("Formats")
-        var table = Table(
-            ["NAME", "KEEPS", "LUHN", "REUSE", "TOKENS", "ROOM PER BUCKET (16 DIGITS)"], rightAligned: [4])
-        var notes: [String] = []
-        for format in formats {
-            let capacity = format["bucket_capacity"]?["16"]?.integer
-            table.add([
-                text(format["name"]), text(format["keep"]), text(format["luhn"]), text(format["reuse"]),
-                Figures.count(number(format["tokens"])), capacity.map { Figures.count($0) } ?? "refused",
-            ])
-            for note in format["notes"]?.items ?? [] { notes.append("  \(text(format["name"])): \(text(note))") }
-        }
-        lines += table.lines + notes
-    }
-
-    private mutating func addCertificates(_ status: JSONValue) {
-        guard let certificates = status["certificates"]?.items, !certificates.isEmpty else { return }
-        section("Certificates")
-        var table = Table(["KIND", "LEFT", "SUBJECT", "FILE"], rightAligned: [1])
-        var warnings: [String] = []
-        for certificate in certificates {
-            let end = number(certificate["not_after"])
-            let days = end > now ? (end - now) / 86_400 : 0
-            table.add([
-                text(certificate["kind"]), end > now ? "\(days) d" : "EXPIRED", text(certificate["subject"]),
-                text(certificate["file"]),
-            ])
-            if days < 30 { warnings.append(Terminal.yellow("  \(text(certificate["file"])) ends in \(days) days")) }
-        }
-        lines += table.lines + warnings
     }
 }

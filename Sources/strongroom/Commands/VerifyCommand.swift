@@ -32,7 +32,7 @@ struct VerifyCommand: FailingCommand {
             }
         }
         progress.clear()
-        try ControlSocket.check(status, last)
+        if let refusal = ControlRefusal(status: status, last) { throw refusal.failure }
         guard let report else { throw Failure(.unavailable, "the vault ended the check without a report") }
         try finish(report)
     }

@@ -1,12 +1,14 @@
 import Glibc
 import StrongroomClient
 
-/// HTTP on the operators' Unix socket, with blocking calls: one request, its answer, done. No card data passes here.
+/// HTTP on the operators' Unix socket, with blocking calls: one request, its answer, done. No card data passes here, but
+/// shares of the root key do.
 struct ControlSocket: ~Copyable {
     private let descriptor: Int32
 
     /// Seconds without a byte of an answer after which the daemon counts as dead.
     private static let patience = 60
+    private static let chunkBytes = 16 << 10
 
     init(path: String) throws(Failure) {
         var address = sockaddr_un()
@@ -43,21 +45,37 @@ struct ControlSocket: ~Copyable {
                 .denied, "\(path): this user may not operate the vault; the socket's group may (usually strongroom-ops)"
             )
         case ENOENT, ECONNREFUSED:
-            Failure(.unavailable, "\(path): no vault is running there (--config or --control says where)")
+            Failure(
+                .unavailable, "\(path): no vault is running there (--config or --control says where)", isAbsence: true)
         default: Failure(.unavailable, "\(path): \(systemText(code))")
         }
     }
 
     /// Sends a request and hands over the body of the answer as it arrives. Gives back the status.
-    func request(_ method: String, _ path: String, body: (Span<UInt8>) throws(Failure) -> Void) throws(Failure) -> Int {
-        try send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    func request(
+        _ method: StaticString, _ target: ControlTarget, sending sent: Span<UInt8> = Span(),
+        body: (Span<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) -> Int {
+        var head = "\(method) \(target.text) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(sent.count)\r\n"
+        if !sent.isEmpty { head += "Content-Type: text/plain\r\n" }
+        head += "Connection: close\r\n\r\n"
+        try send(Array(head.utf8).span)
+        try send(sent)
         var parser = AnswerParser()
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        // What arrives may be a share.
+        var buffer = SecureBuffer()
         while true {
-            let count = unsafe recv(descriptor, &buffer, buffer.count, 0)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw Failure(.unavailable, "the vault hung up in the middle of its answer") }
-            let bytes = buffer.span.extracting(0..<count)
+            // `recv` writes at most the room it is given.
+            let count = unsafe buffer.fill(Self.chunkBytes) { memory in
+                while true {
+                    let count = unsafe recv(descriptor, memory.baseAddress, memory.count, 0)
+                    if count >= 0 || errno != EINTR { return count }
+                }
+            }
+            guard count > 0 else {
+                throw Failure(.unavailable, "the vault hung up in the middle of its answer", isAbsence: true)
+            }
+            let bytes = buffer.span
             var position = 0
             while let event = try Self.next(&parser, bytes, &position) {
                 switch event {
@@ -67,6 +85,25 @@ struct ControlSocket: ~Copyable {
                 }
             }
         }
+    }
+
+    /// Sends a request and takes the whole answer.
+    func exchange(
+        _ method: StaticString, _ target: ControlTarget, sending sent: Span<UInt8> = Span()
+    ) throws(Failure) -> ControlAnswer {
+        var taken = SecureBuffer()
+        let status = try request(method, target, sending: sent) { (piece) throws(Failure) in
+            guard taken.count + piece.count <= ControlAnswer.bytesMax else {
+                throw Failure(.unavailable, "the answer of the vault is too long")
+            }
+            taken.append(contentsOf: piece)
+        }
+        return ControlAnswer(status: status, body: taken)
+    }
+
+    /// The JSON of a whole answer; throws what the vault refuses.
+    func call(_ method: StaticString, _ target: ControlTarget) throws(Failure) -> (text: String, value: JSONValue) {
+        try exchange(method, target).json()
     }
 
     private static func next(
@@ -79,48 +116,19 @@ struct ControlSocket: ~Copyable {
         }
     }
 
-    private func send(_ text: String) throws(Failure) {
-        let bytes = Array(text.utf8)
-        // The array has `bytes.count` bytes, which fit any socket's buffer.
-        let count = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-        guard count == bytes.count else {
-            throw Failure(.unavailable, "the vault does not listen: \(systemText(errno))")
-        }
-    }
-}
-
-extension ControlSocket {
-    /// Bytes of an answer that is taken whole.
-    private static let answerBytesMax = 16 << 20
-
-    /// A whole answer; throws what the vault refuses.
-    func call(_ method: String, _ path: String) throws(Failure) -> (text: String, value: JSONValue) {
-        var bytes: [UInt8] = []
-        let status = try request(method, path) { (piece) throws(Failure) in
-            guard bytes.count + piece.count <= Self.answerBytesMax else {
-                throw Failure(.unavailable, "the answer of the vault is too long")
+    private func send(_ bytes: Span<UInt8>) throws(Failure) {
+        var done = 0
+        while done < bytes.count {
+            let rest = bytes.extracting(done..<bytes.count)
+            // The memory is lent for the call alone.
+            let count = unsafe rest.withUnsafeBytes { memory in
+                unsafe Glibc.send(descriptor, memory.baseAddress, memory.count, Int32(MSG_NOSIGNAL))
             }
-            for index in piece.indices { bytes.append(piece[index]) }
-        }
-        guard let value = JSONValue(bytes) else {
-            throw Failure(.unavailable, "what answers at the control socket is no vault")
-        }
-        try Self.check(status, value)
-        var text = String(decoding: bytes, as: UTF8.self)
-        while text.hasSuffix("\n") { text.removeLast() }
-        return (text, value)
-    }
-
-    /// Throws what a status other than 200 stands for.
-    static func check(_ status: Int, _ value: JSONValue?) throws(Failure) {
-        guard status != 200 else { return }
-        let reason = value?["title"]?.text ?? value?["code"]?.text ?? "the vault answered \(status)"
-        switch status {
-        case 401, 403: throw Failure(.denied, reason)
-        case 404: throw Failure(.unavailable, "this vault does not know the command; is it of the same version?")
-        case 409: throw Failure(.tryAgain, reason)
-        case 422: throw Failure(.configuration, reason)
-        default: throw Failure(.unavailable, reason)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                throw Failure(.unavailable, "the vault does not listen: \(systemText(errno))", isAbsence: true)
+            }
+            done += count
         }
     }
 }

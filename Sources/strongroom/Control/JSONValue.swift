@@ -1,3 +1,5 @@
+import VaultServer
+
 /// A JSON document from the control socket as a tree. Not for anything that carries cards.
 enum JSONValue: Equatable {
     case null
@@ -37,6 +39,15 @@ enum JSONValue: Equatable {
         return nil
     }
 
+    /// Any number.
+    var decimal: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+
     var flag: Bool? {
         if case .bool(let flag) = self { return flag }
         return nil
@@ -50,6 +61,23 @@ enum JSONValue: Equatable {
     var members: [Member] {
         if case .object(let members) = self { return members }
         return []
+    }
+}
+
+extension JSONValue {
+    /// As one line again.
+    var json: String { writable.text }
+
+    private var writable: JSONText {
+        switch self {
+        case .null: .null
+        case .bool(let flag): .bool(flag)
+        case .number(let number): .decimal(number)
+        case .integer(let number): .number(number)
+        case .string(let text): .string(text)
+        case .array(let items): .array(items.map(\.writable))
+        case .object(let members): .object(members.map { ($0.name, $0.value.writable) })
+        }
     }
 }
 

@@ -20,10 +20,13 @@ enum ExitStatus: Int32 {
 struct Failure: Error {
     let status: ExitStatus
     let message: String
+    /// Whether nothing answered, so that what was asked may or may not have been done.
+    let isAbsence: Bool
 
-    init(_ status: ExitStatus, _ message: String) {
+    init(_ status: ExitStatus, _ message: String, isAbsence: Bool = false) {
         self.status = status
         self.message = message
+        self.isAbsence = isAbsence
     }
 
     /// What the vault or the client library says.
@@ -59,6 +62,7 @@ extension FailingCommand {
             try await perform()
         } catch {
             error.report()
+            Interruption.finish()
             throw ExitCode(error.status.rawValue)
         }
     }

@@ -47,6 +47,41 @@ enum Figures {
         return seconds >= 120 ? "\(seconds / 60) min" : "\(seconds) s"
     }
 
+    /// `2026-11-23`, of Unix seconds, in UTC; `-` for 0.
+    static func date(_ seconds: UInt64) -> String {
+        guard seconds > 0 else { return "-" }
+        // Days in eras of 400 years that begin on the first of March.
+        let days = Int(min(seconds / 86_400, 100_000_000)) + 719_468
+        let (era, day) = (days / 146_097, days % 146_097)
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365
+        let dayOfYear = day - (365 * year + year / 4 - year / 100)
+        let shifted = (5 * dayOfYear + 2) / 153
+        let month = shifted < 10 ? shifted + 3 : shifted - 9
+        let dayOfMonth = dayOfYear - (153 * shifted + 2) / 5 + 1
+        return "\(era * 400 + year + (month <= 2 ? 1 : 0))-\(two(month))-\(two(dayOfMonth))"
+    }
+
+    /// `2026-11-23 09:05:00Z`
+    static func moment(_ seconds: UInt64) -> String {
+        guard seconds > 0 else { return "-" }
+        let second = Int(seconds % 86_400)
+        return "\(date(seconds)) \(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60))Z"
+    }
+
+    /// A set of shares as eight hexadecimal digits, whichever way it is written; `-` for none.
+    static func set(_ value: JSONValue?) -> String {
+        if let text = value?.text, !text.isEmpty { return text }
+        guard let number = value?.integer, number > 0 else { return "-" }
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    }
+
+    /// `[######......]`
+    static func bar(_ fraction: Double, width: Int) -> String {
+        let filled = Int(min(max(fraction, 0), 1) * Double(width))
+        return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled) + "]"
+    }
+
     private static func tenths(_ value: Double) -> String {
         let scaled = Int((value * 10).rounded())
         return "\(count(scaled / 10)).\(scaled % 10)"

@@ -53,10 +53,7 @@ final class Progress: Sendable {
         if let fraction = state.fraction {
             let fraction = min(max(fraction, 0), 1)
             if fraction > 0.01 { text += "  \(Figures.time(seconds / fraction - seconds)) left" }
-            let width = 24
-            let filled = Int(fraction * Double(width))
-            let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-            text = "[\(bar)] \(Int(fraction * 100))%  " + text
+            text = "\(Figures.bar(fraction, width: 24)) \(Int(fraction * 100))%  " + text
         }
         return String(text.prefix(max(10, Terminal.width - 1)))
     }

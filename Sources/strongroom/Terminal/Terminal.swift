@@ -1,4 +1,5 @@
 import Glibc
+import StrongroomClient
 
 /// Standard error and what it is connected to. Standard output for cards is `StandardOutput`.
 enum Terminal {
@@ -33,11 +34,17 @@ enum Terminal {
     }
 
     /// A line on standard output; ends the process where nobody reads it.
-    static func print(_ text: String) throws(Failure) {
-        let bytes = Array((text + "\n").utf8)
+    static func print(_ text: String) throws(Failure) { try print(Array((text + "\n").utf8).span) }
+
+    /// Lines that are secret, on standard output.
+    static func print(_ lines: borrowing SecureBuffer) throws(Failure) { try print(lines.span) }
+
+    private static func print(_ bytes: Span<UInt8>) throws(Failure) {
         var done = 0
         while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(1, $0.baseAddress! + done, $0.count - done) }
+            let rest = bytes.extracting(done..<bytes.count)
+            // The memory is lent for the call alone.
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(1, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { throw outputFailure(errno) }
             done += count
@@ -59,9 +66,12 @@ enum Terminal {
     }
 
     /// Columns of standard error.
-    static var width: Int {
+    static var width: Int { width(of: 2) }
+
+    /// Columns of the terminal behind a descriptor.
+    static func width(of descriptor: Int32) -> Int {
         var size = winsize()
-        guard unsafe ioctl(2, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        guard unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
 }

@@ -4,16 +4,17 @@ import VaultCore
 /// Makes the files of a new vault, and touches nothing that is there.
 struct VaultPreparation {
     private let files: VaultFiles
-    private let rootKeyPath: String
+    private let plan: RootPlan
+    private let now = UInt64(max(0, time(nil)))
 
     /// What was made or found, for people.
     private(set) var made: [String] = []
     /// The name of the new vault.
     private(set) var id = ""
 
-    init(directory: String, rootKey: String) {
+    init(directory: String, root plan: RootPlan) {
         files = VaultFiles(directory: directory)
-        rootKeyPath = rootKey
+        self.plan = plan
     }
 
     /// The order matters: a keyring is only written when everything else is in place.
@@ -41,29 +42,29 @@ struct VaultPreparation {
 
     private func refuseExistingKeyring() throws(Failure) {
         guard Self.exists(files.keyring) else { return }
-        guard Self.exists(rootKeyPath) else {
+        if let path = plan.file, !Self.exists(path) {
             throw Failure(
                 .cannotCreate,
-                "\(files.keyring) exists, but its root key \(rootKeyPath) does not: restore the root key; "
-                    + "nothing was changed"
-            )
+                "\(files.keyring) exists, but its root key \(path) does not: restore the root key; nothing was changed")
         }
-        let id = try loadKeyring().vaultID.text
+        let id = try existingID().text
         throw Failure(.cannotCreate, "\(files.directory) is the vault \(id) already; nothing was changed")
     }
 
-    private func loadRootKey() throws(Failure) -> RootKey {
-        do throws(RootKeyError) {
-            return try RootKey.load(from: rootKeyPath)
-        } catch {
-            throw Failure(.cannotCreate, "\(error.message); nothing was changed")
+    /// The vault whose keyring is there; authenticated where its root key is at hand.
+    private func existingID() throws(Failure) -> VaultID {
+        guard let path = plan.file else {
+            return try reading { () throws(KeyringError) in try KeyringFile.header(of: files.keyring).vaultID }
+        }
+        let root = try RootPlan.load(path)
+        return try reading { () throws(KeyringError) in
+            try KeyringFile.load(from: files.keyring, root: root).vaultID
         }
     }
 
-    private func loadKeyring() throws(Failure) -> Keyring {
-        let root = try loadRootKey()
+    private func reading(_ body: () throws(KeyringError) -> VaultID) throws(Failure) -> VaultID {
         do throws(KeyringError) {
-            return try KeyringFile.load(from: files.keyring, root: root)
+            return try body()
         } catch {
             throw Failure(.cannotCreate, "\(error.message); nothing was changed")
         }
@@ -90,9 +91,9 @@ struct VaultPreparation {
 
     // MARK: Making
 
-    private func newKeyring() throws(Failure) -> Keyring {
+    private func newKeyring(_ description: RootDescription) throws(Failure) -> Keyring {
         do throws(KeyringError) {
-            return try Keyring.create(now: UInt64(max(0, time(nil))))
+            return try Keyring.create(now: now, root: description)
         } catch {
             throw Failure(.inputOutput, error.message)
         }
@@ -126,28 +127,54 @@ struct VaultPreparation {
     }
 
     private mutating func makeRootKey() throws(Failure) {
-        if Self.exists(rootKeyPath) { return note("kept", rootKeyPath, "root key") }
-        try makeParents(of: rootKeyPath)
+        guard let path = plan.file else { return }
+        if Self.exists(path) { return note("kept", path, "root key") }
+        try makeParents(of: path)
         do throws(RootKeyError) {
-            try RootKey.create(at: rootKeyPath)
+            try RootKey.create(at: path)
         } catch {
             throw Failure(.inputOutput, error.message)
         }
-        note("made", rootKeyPath, "root key, \(RootKey.byteCount * 8) bits, mode 0600")
+        note("made", path, "root key, \(RootKey.byteCount * 8) bits, mode 0600")
     }
 
     private mutating func makeKeyring() throws(Failure) {
-        let root = try loadRootKey()
-        let keyring = try newKeyring()
-        // The database first: where there is a keyring, there is a whole database.
-        try makeDatabase(keyring)
+        let plan = plan
+        try plan.withRoot(now: now) { (root, description) throws(Failure) in
+            try makeKeyring(under: root, description)
+        }
+    }
+
+    private mutating func makeKeyring(
+        under root: borrowing RootKey, _ description: RootDescription
+    ) throws(Failure) {
+        var keyring = try newKeyring(description)
+        var shares: [String] = []
+        do throws(Failure) {
+            if case .shares(let distribution) = plan {
+                // Before anything depends on them.
+                keyring = try distribution.perform(keyring, root: root, now: now, made: &shares)
+                try Interruption.check()
+            }
+            // The database first: where there is a keyring, there is a whole database.
+            try makeDatabase(keyring)
+            try storeKeyring(keyring, root)
+        } catch {
+            ShareHandout.remove(shares)
+            guard case .shares = plan else { throw error }
+            throw Failure(error.status, "\(error.message): no vault was made, and shares that were seen are worthless")
+        }
+        for path in shares { note("made", path, "share, mode 0600") }
+        id = keyring.vaultID.text
+        note("made", files.keyring, "keyring: data key 1 and index key 1, wrapped under the root key")
+    }
+
+    private func storeKeyring(_ keyring: Keyring, _ root: borrowing RootKey) throws(Failure) {
         do throws(KeyringError) {
             try KeyringFile.store(keyring, at: files.keyring, root: root)
         } catch {
             throw Failure(.inputOutput, error.message)
         }
-        id = keyring.vaultID.text
-        note("made", files.keyring, "keyring: data key 1 and index key 1, wrapped under the root key")
     }
 
     /// Root may prepare a directory that a package made for the daemon's user: then all of it becomes that user's.
@@ -156,10 +183,11 @@ struct VaultPreparation {
         var status = stat()
         guard unsafe stat(files.directory, &status) == 0 else { throw failure(files.directory) }
         guard status.st_uid != 0 else { return }
-        for path in [
+        let made = [
             files.database, files.database + "/data.mdb", files.database + "/lock.mdb", files.audit, files.keyring,
-            rootKeyPath, files.directory + "/strongroom.lock",
-        ] {
+            files.directory + "/strongroom.lock",
+        ]
+        for path in made + [plan.file].compactMap({ $0 }) {
             guard unsafe chown(path, status.st_uid, status.st_gid) == 0 else { throw failure(path) }
         }
     }
