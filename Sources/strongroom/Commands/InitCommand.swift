@@ -11,8 +11,8 @@ struct InitCommand: FailingCommand {
             Run it once for a new vault, as the user the daemon runs as. It replaces nothing: where there is a keyring \
             already it stops, since a new one would make every stored card unreadable.
 
-            'root_key' in the configuration says where the root key is. A file is made. A credential has to be there \
-            ($CREDENTIALS_DIRECTORY). Shares are handed out before the vault exists: on a terminal one at a time, the \
+            'root_key' in the configuration says where the root key is. A file is made, and so is a key in a token. A \
+            credential has to be there ($CREDENTIALS_DIRECTORY). Shares are handed out before the vault exists: on a terminal one at a time, the \
             screen cleared in between; with --output-dir each in a file of its own; in a pipe as lines \
             'NUMBER<tab>NAME<tab>SHARE'.
             """)
@@ -51,7 +51,8 @@ struct InitCommand: FailingCommand {
             switch rootKey {
             case .file(let path): return .file(path.absolute)
             case .credential(let name): return .credential(name)
-            default: throw Failure(.configuration, "\(config): root_key: this version cannot make such a root key")
+            case .pkcs11(let token): return .token(token)
+            case .shares: throw Failure(.software, "shares are made elsewhere")
             }
         }
         if let problem = CustodianNames.problem(shares.custodian, count: wanted.count) {
@@ -85,6 +86,11 @@ struct InitCommand: FailingCommand {
             """
             Keep a copy of the root key in the credential \(name) away from this
             machine and from the backups of \(data): without it no card can be read, and with both anybody can.
+            """
+        case .token(let token):
+            """
+            Its root key opens with the key '\(token.key)' in the
+            token '\(token.token)' alone: have a second token with a copy of that key, or another way back.
             """
         case .shares(let shares):
             """

@@ -1,4 +1,5 @@
 import VaultCore
+import VaultServer
 
 /// Where the root key of a new vault comes from.
 enum RootPlan {
@@ -6,6 +7,8 @@ enum RootPlan {
     case file(String)
     /// A systemd credential that this process was given.
     case credential(String)
+    /// A key inside a token, which is made where it is missing.
+    case token(Configuration.Token)
     /// Shares for custodians, handed out before there is a keyring.
     case shares(ShareDistribution)
 
@@ -17,6 +20,9 @@ enum RootPlan {
         case .file(let path): try body(try Self.load(path), RootDescription(kind: .file, since: now))
         case .credential(let name):
             try body(try Self.credential(name), RootDescription(kind: .credential, since: now))
+        case .token(let token):
+            let source = try Self.wrapped(token, now)
+            try body(source.root, source.description)
         case .shares: try body(try Self.drawn(), RootDescription(kind: .shares, since: now))
         }
     }
@@ -56,6 +62,14 @@ enum RootPlan {
             let isMissing = if case .file(let file) = error { file.isMissing } else { false }
             throw Failure(
                 .configuration, "root_key.credential: \(error.message)" + (isMissing ? "\n" + advice(name) : ""))
+        }
+    }
+
+    private static func wrapped(_ token: Configuration.Token, _ now: UInt64) throws(Failure) -> RootSource {
+        do throws(StartupError) {
+            return try RootSource.wrapped(token, since: now)
+        } catch {
+            throw Failure(ExitStatus(rawValue: error.exitCode) ?? .inputOutput, error.message)
         }
     }
 
