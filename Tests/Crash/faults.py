@@ -61,7 +61,12 @@ class Attached:
         """Detaches: no call fails any more."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=10)
+        try:
+            self.process.communicate(timeout=2)
+        except subprocess.TimeoutExpired:
+            # It may wait for ever for a thread of a process that it killed.
+            self.process.kill()
+            self.process.communicate()
 
     @property
     def count(self):

@@ -29,13 +29,23 @@ def strace():
 def control(vault, path, method="POST"):
     """A command over the control socket: status and document; None where the daemon went away."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(30)
+        connection.settimeout(0.2)
+        deadline = time.monotonic() + 30
+        answer = b""
         try:
             connection.connect(str(vault.directory / "run" / "control.sock"))
             connection.sendall(
                 f"{method} {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
-            answer = b""
-            while piece := connection.recv(65536):
+            while True:
+                try:
+                    piece = connection.recv(65536)
+                except TimeoutError:
+                    # A traced process that was killed keeps its sockets until the tracer lets go of it.
+                    if is_dying(vault) or time.monotonic() > deadline:
+                        return None
+                    continue
+                if not piece:
+                    break
                 answer += piece
         except OSError:
             return None
@@ -43,6 +53,15 @@ def control(vault, path, method="POST"):
         return None
     head, body = answer.split(b"\r\n\r\n", 1)
     return int(head.split()[1]), json.loads(body)
+
+
+def is_dying(vault):
+    """Whether the daemon's first thread has ended."""
+    try:
+        stat = vaults.pathlib.Path(f"/proc/{vault.process.pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rsplit(")", 1)[1].split()[0] in "ZX"
 
 
 def jobs(vault):

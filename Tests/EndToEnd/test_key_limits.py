@@ -114,6 +114,35 @@ def test_a_key_that_is_too_old_is_rotated_and_one_that_cannot_be_is_refused(new_
     assert vault.client("checkout").tokenize(PAN) == token
 
 
+def test_a_rotation_whose_new_key_is_used_up_can_be_followed_by_another(new_vault):
+    """Otherwise nothing could ever move again: all older versions retire together."""
+    vault = new_vault(limited(
+        data_encryptions={"limit": 20_000, "warn": None, "rotate": None, "refuse": 100}, move_rate=800, move_slice=50))
+    pans = cards.make_pans(3000)
+    client = vault.client("checkout")
+    tokens = [result["token"] for at in range(0, 3000, 1000) for result in client.tokenize_all(pans[at : at + 1000])]
+    vault.order("/v1/keys/rotate")
+    # Each start counts 16,384: two of them are more than the new key may do.
+    vault.restart()
+    vault.restart()
+    eventually(lambda: vault.client("checkout").post("/v1/tokenize", {"pan": PAN}).code == "key_exhausted")
+    (job,) = vault.jobs()
+    assert job["to"] == 2 and job["done"] < 3000
+    vault.order("/v1/keys/rotate")
+    vault.wait_for_jobs()
+    assert vault.versions() == {1: "destroyed", 2: "destroyed", 3: "active"}
+    assert [answer["pan"] for answer in vault.client("billing").detokenize_all(tokens)] == pans
+    assert vault.client("checkout").tokenize(PAN)
+
+
+def test_a_reload_costs_no_encryptions(new_vault):
+    """Nothing is lost at one, so nothing has to be counted for it."""
+    vault = new_vault()
+    before = vault.keys()["versions"][0]["encryptions"]
+    assert vault.reload() and vault.reload()
+    assert vault.keys()["versions"][0]["encryptions"] == before
+
+
 def test_limits_that_contradict_each_other_are_refused(new_vault):
     """With the line that does."""
     vault = new_vault(limited(data_encryptions={"warn": 90, "rotate": 80}), start=False, initialize=False)

@@ -105,7 +105,7 @@ def test_wrong_repeated_and_foreign_shares_are_refused_by_name(shared_vault, new
     """And three shares of which one is not what it was open nothing: all are wiped."""
     vault, sheet, token = shared_vault
     other = new_vault()
-    foreign = split(other, "/v1/shares/split?threshold=3&count=5")
+    foreign = split(other, "/v1/keys/rewrap?root=shares:3/5")
     vault.order("/v1/seal")
     enter(vault, sheet.shares[0])
     refuse(vault, sheet.shares[0], "share_repeated")
@@ -164,6 +164,46 @@ def test_shares_that_were_not_said_to_be_safe_change_nothing(new_vault):
     status, answer = vault.control("/v1/keys/rewrap?root=shares:2/3", "POST")
     vault.order(f"/v1/shares/cancel?ceremony={Sheet(answer).ceremony}")
     vault.order(f"/v1/shares/commit?ceremony={Sheet(answer).ceremony}", expect=404)
+
+
+def test_shares_that_are_ready_do_not_outlive_a_rewrap(new_vault):
+    """Put in force after it they would lock the vault for ever: the root key they give wraps nothing any more."""
+    vault = new_vault()
+    token = vault.client("checkout").tokenize(PAN)
+    sheet = Sheet(vault.control("/v1/keys/rewrap?root=shares:2/2", "POST")[1])
+    vault.order(f"/v1/keys/rewrap?root=file:{vault.directory}/other.key")
+    vault.order(f"/v1/shares/commit?ceremony={sheet.ceremony}", expect=404)
+    configure(vault, file="other.key")
+    vault.restart()
+    assert vault.client("billing").detokenize(token) == PAN
+    # A root key that is not in shares cannot be split as it is: the file would go on opening the vault.
+    status, answer = vault.control("/v1/shares/split?threshold=2&count=2", "POST")
+    assert status == 409 and b"no_shares" in answer
+
+
+def test_what_an_operator_may_not_make_the_daemon_read_or_run(new_vault, tmp_path):
+    """A module that others than root can change, a key inside the data directory, a key of another user."""
+    vault = new_vault()
+    module = tmp_path / "module.so"
+    shutil.copy("/bin/true", module)
+    module.chmod(0o777)
+    pin = tmp_path / "pin"
+    pin.write_text("1\n")
+    pin.chmod(0o600)
+    uri = f"pkcs11:token=a;object=b?module-path={module}%26pin-source={pin}"
+    for root, code in (
+            (uri, b"only root may"), (f"file:{vault.data}/root.key", b"inside the data directory"),
+            (f"file:{vault.directory}/x/../data/root.key", b"inside the data directory")):
+        status, answer = vault.control(f"/v1/keys/rewrap?root={root}", "POST")
+        assert status == 422 and code in answer, answer
+    assert not (vault.data / "root.key").exists()
+    if os.geteuid() == 0:
+        foreign = tmp_path / "foreign.key"
+        foreign.write_bytes(os.urandom(32))
+        foreign.chmod(0o600)
+        os.chown(foreign, 65534, 65534)
+        status, answer = vault.control(f"/v1/keys/rewrap?root=file:{foreign}", "POST")
+        assert status == 422 and b"another user" in answer
 
 
 def test_sealing_takes_the_keys_away_at_once_and_unsealing_brings_them_back(new_vault):

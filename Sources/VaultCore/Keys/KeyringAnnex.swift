@@ -14,6 +14,9 @@ package struct KeyringAnnex: Equatable, Sendable {
     package var custodians: [Custodian] = []
 
     package init() {}
+
+    /// What still waits.
+    package func waiting(now: UInt64) -> [PendingCommand] { pending.filter { !$0.isExpired(now: now) } }
 }
 
 /// Why a key version was retired. The raw value is stored.

@@ -42,27 +42,30 @@ package struct RootKey: ~Copyable, Sendable {
         }
     }
 
-    /// Reads the root key of a `root_key: {file: ...}` configuration: exactly 32 bytes, readable by its owner only.
-    package static func load(from path: String) throws(RootKeyError) -> RootKey {
+    /// Reads a root key from a file: exactly 32 bytes, owned by this process's user or root, and readable by its owner
+    /// only. A credential, whose directory is the service's own, may be readable by its group: systemd grants by ACL, and
+    /// that shows as the group's right.
+    package static func load(from path: String, isCredential: Bool = false) throws(RootKeyError) -> RootKey {
         var key = SecretBytes(count: byteCount)
         var span = key.mutableSpan
-        let found: (mode: mode_t, size: Int, read: Int)
+        let found: (mode: mode_t, owner: uid_t, size: Int, read: Int)
         do throws(FileError) {
             found = try read(path, into: &span)
         } catch {
             throw .file(error)
         }
-        guard found.mode & 0o077 == 0 else { throw .exposed(path: path) }
+        guard found.mode & (isCredential ? 0o037 : 0o077) == 0 else { throw .exposed(path: path) }
+        guard found.owner == geteuid() || found.owner == 0 else { throw .foreign(path: path) }
         guard found.size == byteCount, found.read == byteCount else { throw .size(path: path, bytes: found.size) }
         return RootKey(bytes: key)
     }
 
     private static func read(
         _ path: String, into bytes: inout MutableSpan<UInt8>
-    ) throws(FileError) -> (mode: mode_t, size: Int, read: Int) {
+    ) throws(FileError) -> (mode: mode_t, owner: uid_t, size: Int, read: Int) {
         let file = try Descriptor.open(path, O_RDONLY | O_CLOEXEC)
         let status = try file.status()
-        return (status.st_mode, Int(status.st_size), try file.readAll(into: &bytes))
+        return (status.st_mode, status.st_uid, Int(status.st_size), try file.readAll(into: &bytes))
     }
 
     private init(bytes: consuming SecretBytes) { self.bytes = bytes }
@@ -97,6 +100,8 @@ package enum RootKeyError: Error, Equatable, Sendable {
     case file(FileError)
     /// Group or others may read the file.
     case exposed(path: String)
+    /// It belongs to another user, who knows it.
+    case foreign(path: String)
     case size(path: String, bytes: Int)
     case random
 
@@ -104,6 +109,7 @@ package enum RootKeyError: Error, Equatable, Sendable {
         switch self {
         case .file(let error): "root key: \(error.message)"
         case .exposed(let path): "root key: \(path): readable by group or others; make it 0600"
+        case .foreign(let path): "root key: \(path): belongs to another user; make it this user's or root's"
         case .size(let path, let bytes): "root key: \(path): \(bytes) bytes, a root key has \(RootKey.byteCount)"
         case .random: "root key: the system's random generator failed"
         }

@@ -50,9 +50,13 @@ package final class Store: Sendable {
 
     /// Readies the database for writing: counts the encryptions that a crash may have left uncounted, and gives numbers
     /// to names that have none. The first write after opening; that it succeeds shows that the disk takes writes.
-    package func prepare(keyring: Keyring, formats: [String], purposes: [String]) throws(StoreError) -> Registry {
+    ///
+    /// `afterCrash` is false where nothing was lost since the last count: at a reload.
+    package func prepare(
+        keyring: Keyring, formats: [String], purposes: [String], afterCrash: Bool = true
+    ) throws(StoreError) -> Registry {
         var transaction = try environment.begin()
-        if let active = keyring.active(.data) {
+        if afterCrash, let active = keyring.active(.data) {
             let key = MetaKey.encryptions(active.number)
             let count = try transaction.counter(tables, key)
             try transaction.putCounter(tables, key, count + Self.encryptionsReserve)

@@ -38,7 +38,7 @@ extension Configuration {
         package init() {}
 
         package static let fields: [ConfigurationField<EncryptionLimit>] = [
-            .value("limit", \.limit, .integer(1_000...(1 << 30))),
+            .value("limit", \.limit, .integer(20_000...(1 << 30))),
             .value("warn", \.warn, ConfigurationType.integer(1...100).orNone()),
             .value("rotate", \.rotate, ConfigurationType.integer(1...100).orNone()),
             .value("refuse", \.refuse, ConfigurationType.integer(1...100).map { $0 }),

@@ -82,7 +82,7 @@ struct ControlPlane: Sendable {
         case .status: responder.answer(.json(StatusReport.make(service)))
         case .clients: responder.answer(.json(StatusReport.clients(service)))
         case .keys: responder.answer(.json(try KeyReport.keys(service)))
-        case .jobs: responder.answer(.json(KeyReport.jobs(service)))
+        case .jobs: responder.answer(.json(try KeyReport.jobs(service)))
         case .pending: responder.answer(.json(try KeyReport.pending(service)))
         case .shares: responder.answer(.json(try KeyReport.shares(service)))
         case .verify: break

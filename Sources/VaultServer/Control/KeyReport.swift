@@ -68,15 +68,16 @@ enum KeyReport {
         ])
     }
 
-    static func jobs(_ service: VaultService) -> JSONText {
-        .object([("jobs", .array(service.keys.board.current.jobs.map(\.json)))])
+    static func jobs(_ service: VaultService) throws(KeyFailure) -> JSONText {
+        guard service.host.keyring != nil else { throw .sealed }
+        return .object([("jobs", .array(service.keys.jobs.map(\.json)))])
     }
 
     static func pending(_ service: VaultService) throws(KeyFailure) -> JSONText {
         guard let keyring = service.host.keyring else { throw .sealed }
         let now = UInt64(WallClock.seconds)
         return .object([
-            ("pending", .array(keyring.annex.pending.filter { !$0.isExpired(now: now) }.map(pending)))
+            ("pending", .array(keyring.annex.waiting(now: now).map(pending)))
         ])
     }
 

@@ -25,9 +25,11 @@ enum StatusReport {
         ]
         if let statistics = service.statistics { members += store(statistics, service) }
         members.append(("use", KeyReport.use(facts)))
-        members.append(("jobs", .array(facts.jobs.map(\.json))))
+        members.append(("jobs", .array(service.keys.jobs.map(\.json))))
         members.append(("displaced", facts.displaced.map { .string($0) } ?? .null))
-        members.append(("pending", .number(UInt64(service.host.keyring?.annex.pending.count ?? 0))))
+        members.append(
+            ("pending", .number(UInt64(service.host.keyring?.annex.waiting(now: UInt64(WallClock.seconds)).count ?? 0)))
+        )
         members.append(("formats", formats(service)))
         members.append(("certificates", certificates(service)))
         return .object(members)

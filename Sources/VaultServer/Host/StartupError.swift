@@ -42,7 +42,7 @@ package enum StartupError: Error, Sendable {
         case .rootKey(let error):
             switch error {
             case .file(let file): file.isMissing ? 78 : file.code == 13 || file.code == 1 ? 77 : 74
-            case .exposed: 77
+            case .exposed, .foreign: 77
             case .size: 78
             case .random: 71
             }

@@ -107,8 +107,10 @@ package final class WriterThread: @unchecked Sendable {
                 serve(work.jobs)
             }
             moveSlice()
+            // The count of a writer that goes by older keys is of an older key.
             keys.tick(
-                now: UInt64(WallClock.seconds), nanoseconds: MonotonicClock.now, encryptions: writer?.encryptions)
+                now: UInt64(WallClock.seconds), nanoseconds: MonotonicClock.now,
+                encryptions: writerKeyring === host.keyring ? writer?.encryptions : nil)
             if host.currentStore?.environment.isAbandoned == true {
                 letGo()
                 return false

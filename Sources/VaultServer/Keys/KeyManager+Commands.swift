@@ -31,9 +31,16 @@ extension KeyManager {
                 && !$0.isExpired(now: now)
         }
         if let approved = same.first(where: \.isApproved) {
-            try install(keyring.annotated { $0.pending.removeAll { $0.id == approved.id } })
             let authority = KeyAuthority(requestedBy: person.text, approvedBy: approved.approverName)
-            return try carryOut(command, by: authority, for: person)
+            let outcome = try carryOut(command, by: authority, for: person)
+            do throws(KeyFailure) {
+                try install(keyring.annotated { $0.pending.removeAll { $0.id == approved.id } })
+            } catch {
+                // An approval is good for once: what it gave is taken back.
+                preparedShares = nil
+                throw error
+            }
+            return outcome
         }
         if let waiting = same.first { return .pending(waiting) }
         return .pending(try file(command, requestedBy: person.uid, name: person.text))
@@ -123,7 +130,7 @@ extension KeyManager {
         case .rotate(let purposes):
             for purpose in purposes {
                 guard keyring.active(purpose) != nil else { throw KeyFailure(.noActiveVersion(purpose)) }
-                if let retiring = keyring.retiring(purpose).first {
+                if let retiring = keyring.retiring(purpose).first, !mayFollowAnother(purpose) {
                     throw KeyFailure(.rotationUnderWay(purpose, retiring.number))
                 }
             }
@@ -135,7 +142,10 @@ extension KeyManager {
             } catch {
                 throw KeyFailure(error)
             }
-        case .splitShares(let plan), .rewrap(.shares(let plan)): _ = try custodians(of: plan, keyring)
+        case .splitShares(let plan):
+            _ = try custodians(of: plan, keyring)
+            try requireShares(keyring)
+        case .rewrap(.shares(let plan)): _ = try custodians(of: plan, keyring)
         case .refreshShares: _ = try currentPlan(keyring)
         case .rewrap, .seal: break
         }
@@ -190,7 +200,7 @@ extension KeyManager {
             return .shares(try prepareShares(plan, newRoot: true, target: target, for: person))
         }
         let now = UInt64(WallClock.seconds)
-        let source = try RootSource.fresh(target, since: now)
+        let source = try RootSource.fresh(target, since: now, dataDirectory: host.files.directory)
         try refuseSameRoot(source.root)
         let next = keyring.rewrapped(source.description) { $0.endCustodians(at: now) }
         try install(next, rewrappedUnder: RootBox(source.takeRoot()))

@@ -16,8 +16,8 @@ struct Rotation {
     /// Walks that ended with something left and nothing passed over.
     var vainWalks = 0
     var pendingID: UInt32 = 0
-    /// Who asked for the destruction at the end; the rotation's own people where nobody did.
-    var authority: KeyAuthority?
+    /// Who asked for the destruction of a version; the rotation's own people where nobody did.
+    var authorities: [UInt32: KeyAuthority] = [:]
     var done: UInt64 = 0
     var total: UInt64 = 0
     var meter = RateMeter()
@@ -58,13 +58,13 @@ extension KeyManager {
 
     /// New active versions; the old ones retire and their records are moved in the background.
     func rotate(
-        _ purposes: [KeyPurpose], by authority: KeyAuthority, reason: RotationReason, mayFollowAnother: Bool = false
+        _ purposes: [KeyPurpose], by authority: KeyAuthority, reason: RotationReason, mayFollow: Bool = false
     ) throws(KeyFailure) {
         guard var keyring = host.keyring else { throw .sealed }
         let now = UInt64(WallClock.seconds)
         do throws(KeyChangeError) {
             for purpose in purposes {
-                if !mayFollowAnother, let retiring = keyring.retiring(purpose).first {
+                if !mayFollow, !mayFollowAnother(purpose), let retiring = keyring.retiring(purpose).first {
                     throw .rotationUnderWay(purpose, retiring.number)
                 }
                 keyring = try keyring.rotating(purpose, now: now, by: authority, reason: reason)
@@ -88,6 +88,14 @@ extension KeyManager {
         refreshBoard()
     }
 
+    /// Whether a new version may begin while records are still to be moved: where the rotation under way cannot end, or its
+    /// new key is used up. All older versions then retire together.
+    func mayFollowAnother(_ purpose: KeyPurpose) -> Bool {
+        if rotations[purpose]?.state == .blocked { return true }
+        let facts = board.current
+        return (purpose == .index ? facts.index : facts.data).level >= .rotate
+    }
+
     /// Ends a retiring version that nothing needs any more: looks at every entry first, then takes its key away.
     func destroy(_ purpose: KeyPurpose, _ number: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
         guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
@@ -98,8 +106,8 @@ extension KeyManager {
         } catch {
             throw KeyFailure(error)
         }
-        rotations[purpose, default: Rotation(purpose)].authority = authority
-        startProof(purpose)
+        rotations[purpose, default: Rotation(purpose)].authorities[number] = authority
+        startProof(purpose, [number])
     }
 
     /// Takes up a rotation that the keyring says is under way.
@@ -176,7 +184,7 @@ extension KeyManager {
         refreshTotals(purpose)
         guard var rotation = rotations[purpose] else { return }
         let left = rotation.total - min(rotation.done, rotation.total)
-        if left == 0 { return startProof(purpose) }
+        if left == 0 { return startProof(purpose, host.keyring?.retiring(purpose).map(\.number) ?? []) }
         if slice.passedOver > 0 || rotation.vainWalks > 0 {
             rotation.vainWalks = 0
             rotations[purpose] = rotation
@@ -191,15 +199,12 @@ extension KeyManager {
 
     // MARK: The end
 
-    /// Looks at every entry, on another thread, for one that still needs a retiring version.
-    private func startProof(_ purpose: KeyPurpose) {
-        guard let keyring = host.keyring, let store = host.currentStore, rotations[purpose]?.state != .proving else {
-            return
-        }
+    /// Looks at every entry, on another thread, for one that still needs one of these retiring versions.
+    private func startProof(_ purpose: KeyPurpose, _ versions: [UInt32]) {
+        guard let store = host.currentStore, rotations[purpose]?.state != .proving else { return }
         rotations[purpose]?.state = .proving
         rotations[purpose]?.reason = ""
         publish()
-        let versions = keyring.retiring(purpose).map(\.number)
         NIOThreadPool.singleton.submit { [self] _ in
             var found: [UInt32: UInt64]? = [:]
             var failure: StoreError?
@@ -226,6 +231,7 @@ extension KeyManager {
         let now = MonotonicClock.now
         guard let found else { return hold(purpose, .blocked, failure, now + Self.longRetry) }
         if let (version, count) = found.first(where: { $0.value > 0 }) {
+            rotations[purpose]?.authorities[version] = nil
             return hold(
                 purpose, .blocked,
                 "the counters say that version \(version) is free, and \(count) entries need it: run 'strongroom verify'",
@@ -248,11 +254,14 @@ extension KeyManager {
                     continue
                 }
                 let note = current.annex.rotations.first { $0.purpose == purpose && $0.version == version }
-                if rotation.authority == nil, configuration.dualControl.contains(.destroy) {
-                    return try askForApproval(purpose, version, note, now)
+                let ordered = rotation.authorities[version]
+                if ordered == nil, configuration.dualControl.contains(.destroy) {
+                    try askForApproval(purpose, version, note, now)
+                    continue
                 }
-                try takeAway(purpose, version, by: rotation.authority ?? note?.authority ?? .automatic)
+                try takeAway(purpose, version, by: ordered ?? note?.authority ?? .automatic)
             }
+            if rotations[purpose]?.state == .awaitingApproval { return }
             rotations[purpose] = nil
             resumeRotation(purpose)
         } catch {
@@ -273,8 +282,18 @@ extension KeyManager {
         _ purpose: KeyPurpose, _ version: UInt32, _ note: RotationNote?, _ now: UInt64
     ) throws(KeyFailure) {
         let command = OperatorCommand.destroy(purpose, version)
-        let pending = try file(
-            command, requestedBy: .max, name: note?.authority.requestedBy ?? KeyAuthority.automatic.requestedBy)
+        let seconds = UInt64(WallClock.seconds)
+        // One that was filed before a restart is still good.
+        let filed = host.keyring?.annex.pending.first {
+            $0.command == command.kind.rawValue && $0.argument == command.argument && !$0.isExpired(now: seconds)
+        }
+        let pending: PendingCommand
+        if let filed {
+            pending = filed
+        } else {
+            pending = try file(
+                command, requestedBy: .max, name: note?.authority.requestedBy ?? KeyAuthority.automatic.requestedBy)
+        }
         rotations[purpose]?.pendingID = pending.id
         hold(purpose, .awaitingApproval, "request \(pending.id) needs a second person", now + 60 * 1_000_000_000)
     }
@@ -304,14 +323,26 @@ extension KeyManager {
     func wakeRotations(_ now: UInt64) {
         for (purpose, rotation) in rotations where now >= rotation.wakes {
             switch rotation.state {
-            case .paused, .blocked, .waiting, .awaitingApproval:
-                if rotation.state == .awaitingApproval, isPending(rotation.pendingID) {
+            case .awaitingApproval:
+                guard !isPending(rotation.pendingID) else {
                     rotations[purpose]?.wakes = now + Self.retry
                     continue
                 }
+                rotations[purpose]?.pendingID = 0
+                hold(
+                    purpose, .blocked, "the destruction was not approved: 'strongroom keys destroy' asks again",
+                    now + 24 * 3600 * Self.retry)
+            case .waiting:
+                guard let keyring = host.keyring else { continue }
+                let versions = keyring.retiring(purpose).map(\.number)
+                if mustWait(for: versions, keyring) {
+                    rotations[purpose]?.wakes = now + 60 * Self.retry
+                } else {
+                    startProof(purpose, versions)
+                }
+            case .paused, .blocked:
                 rotations[purpose]?.state = .moving
                 rotations[purpose]?.reason = ""
-                rotations[purpose]?.pendingID = 0
             case .moving, .proving: break
             }
             refreshTotals(purpose)
@@ -337,6 +368,20 @@ extension KeyManager {
     func refreshBoard() {
         for purpose in rotations.keys { refreshTotals(purpose) }
         publish()
+    }
+
+    /// The rotations under way. Any thread. A version that retired a moment ago is one, published or not.
+    var jobs: [JobStatus] {
+        guard let keyring = host.keyring else { return [] }
+        let published = board.current.jobs
+        return published
+            + KeyPurpose.allCases.compactMap { purpose in
+                let retiring = keyring.retiring(purpose)
+                guard !retiring.isEmpty, !published.contains(where: { $0.purpose == purpose }) else { return nil }
+                return JobStatus(
+                    purpose: purpose, from: retiring.map(\.number), to: keyring.active(purpose)?.number ?? 0,
+                    state: .moving, started: retiring.map(\.retired).min() ?? 0)
+            }
     }
 
     private func publish() {

@@ -13,6 +13,8 @@ final class PreparedShares: Sendable {
     /// Unix seconds.
     let created: UInt64
     let description: RootDescription
+    /// What wrapped the keyring when they were made.
+    let basis: RootDescription
     /// A new root key, or `nil` for new shares of the old one.
     let newRoot: RootBox?
     let custodians: [Custodian]
@@ -20,14 +22,15 @@ final class PreparedShares: Sendable {
     let sheet: SecretLines
 
     init(
-        id: UInt32, owner: Operator, created: UInt64, description: RootDescription, newRoot: RootBox?,
-        custodians: [Custodian], sheet: consuming SecretBytes
+        id: UInt32, owner: Operator, created: UInt64, description: RootDescription, basis: RootDescription,
+        newRoot: RootBox?, custodians: [Custodian], sheet: consuming SecretBytes
     ) {
         self.id = id
         self.owner = owner.uid
         ownerText = owner.text
         self.created = created
         self.description = description
+        self.basis = basis
         self.newRoot = newRoot
         self.custodians = custodians
         self.sheet = SecretLines(sheet)
@@ -38,11 +41,19 @@ extension KeyManager {
     /// Seconds that made shares wait for the word that they are safe.
     private static let sharesWait: UInt64 = 900
 
+    /// New shares of the same root key make the old ones useless; a file or credential would go on opening the vault.
+    func requireShares(_ keyring: Keyring) throws(KeyFailure) {
+        guard keyring.root.kind == .shares else {
+            throw KeyFailure(
+                409, "no_shares",
+                "the root key is not in shares but of kind \(keyring.root.text): 'strongroom keys rewrap --root "
+                    + "shares:M/N' makes a new one that is")
+        }
+    }
+
     /// What a refresh makes anew: as many shares for the same people.
     func currentPlan(_ keyring: Keyring) throws(KeyFailure) -> SharePlan {
-        guard keyring.root.kind == .shares else {
-            throw KeyFailure(409, "no_shares", "the root key is not in shares: it is of kind \(keyring.root.text)")
-        }
+        try requireShares(keyring)
         let names = keyring.annex.custodians.filter(\.isCurrent).sorted { $0.index < $1.index }.map(\.name)
         guard
             let plan = SharePlan(
@@ -116,7 +127,8 @@ extension KeyManager {
                 Custodian(name: name, setID: split.description.setID, index: UInt8(position + 1), since: now)
             }
             return PreparedShares(
-                id: id, owner: person, created: now, description: split.description, newRoot: newRoot,
+                id: id, owner: person, created: now, description: split.description, basis: keyring.root,
+                newRoot: newRoot,
                 custodians: custodians, sheet: split.sheet(id: id, names))
         } catch {
             throw KeyFailure(422, "split_failed", error.message)
@@ -129,6 +141,10 @@ extension KeyManager {
             throw KeyFailure(404, "no_such_ceremony", "no shares of yours wait to be put in force")
         }
         guard let keyring = host.keyring else { throw .sealed }
+        guard keyring.root == prepared.basis else {
+            preparedShares = nil
+            throw KeyFailure(409, "root_key_changed", "the root key was changed since these shares were made")
+        }
         let now = UInt64(WallClock.seconds)
         let next = keyring.rewrapped(prepared.description) { annex in
             annex.endCustodians(at: now)

@@ -81,7 +81,7 @@ final class KeyManager: @unchecked Sendable {
         if case .displaced(let reason) = admission {
             logger.warning("database_displaced", metadata: ["reason": "\(reason)"])
             board.update { $0.displaced = reason }
-            try rotate([.data], by: .automatic, reason: .restored, mayFollowAnother: true)
+            try rotate([.data], by: .automatic, reason: .restored, mayFollow: true)
         }
         let generation = host.keyring?.generation ?? keyring.generation
         let epoch = EpochFile.drawn()
@@ -124,6 +124,8 @@ final class KeyManager: @unchecked Sendable {
     func install(_ keyring: Keyring, rewrappedUnder newRoot: RootBox) throws(KeyFailure) {
         try install(keyring, root: newRoot)
         root = newRoot
+        // Shares that are ready and not in force are of a root key that is gone.
+        preparedShares = nil
     }
 
     private func install(_ keyring: Keyring, root: RootBox) throws(KeyFailure) {
@@ -187,8 +189,8 @@ final class KeyManager: @unchecked Sendable {
     /// Told after every group how often the active data key was used.
     func noteEncryptions(_ count: UInt64) {
         if count >= encryptionLimit, !refusesEncryption {
-            refusesEncryption = true
             logger.error("key_exhausted", metadata: ["encryptions": "\(count)"])
+            refuse(true)
         }
     }
 
@@ -199,30 +201,36 @@ final class KeyManager: @unchecked Sendable {
         }
         lastTick = nanoseconds
         let settings = configuration.keys
+        var isRefused = false
         if let version = keyring.active(.data) {
             let count = encryptions ?? storedEncryptions(version.number)
             let use = KeyUse(data: version, encryptions: count, now: now, settings)
             encryptionLimit =
-                settings.dataEncryptions.refuse.map { UInt64(settings.dataEncryptions.limit * $0 / 100) }
-                ?? .max
-            if refusesEncryption != (use.level == .refuse) {
-                refusesEncryption = use.level == .refuse
-                if refusesEncryption {
-                    logger.notice("encryption_refused")
-                } else {
-                    logger.notice("encryption_allowed")
-                }
-            }
+                settings.dataEncryptions.refuse.map { UInt64(settings.dataEncryptions.limit * $0 / 100) } ?? .max
+            isRefused = use.level == .refuse
             board.update { $0.data = use }
             rotateIfDue(.data, use, now)
         }
         if let version = keyring.active(.index) {
             let use = KeyUse(index: version, now: now, settings)
+            isRefused = isRefused || use.level == .refuse
             board.update { $0.index = use }
             rotateIfDue(.index, use, now)
         }
+        // What was rotated just now is measured at the next turn.
+        if host.keyring === keyring { refuse(isRefused) } else { lastTick = 0 }
         wakeRotations(nanoseconds)
         expirePreparedShares(now)
+    }
+
+    private func refuse(_ isRefused: Bool) {
+        guard refusesEncryption != isRefused else { return }
+        refusesEncryption = isRefused
+        if isRefused {
+            logger.error("encryption_refused")
+        } else {
+            logger.notice("encryption_allowed")
+        }
     }
 
     private func storedEncryptions(_ version: UInt32) -> UInt64 {
@@ -232,17 +240,12 @@ final class KeyManager: @unchecked Sendable {
 
     private func rotateIfDue(_ purpose: KeyPurpose, _ use: KeyUse, _ now: UInt64) {
         guard use.level > .fine else { return }
-        if use.level >= .rotate, rotations[purpose] == nil {
+        if use.level >= .rotate, mayRotateByItself(purpose, use) {
             let reason: RotationReason = use.encryptionLevel >= .rotate ? .encryptions : .age
-            let isAutomatic =
-                reason == .encryptions
-                || (purpose == .data ? configuration.keys.dataPeriod : configuration.keys.indexPeriod).rotate != nil
-            if isAutomatic {
-                do throws(KeyFailure) {
-                    return try rotate([purpose], by: .automatic, reason: reason)
-                } catch {
-                    logger.error("automatic_rotation_failed", metadata: ["reason": "\(error.title)"])
-                }
+            do throws(KeyFailure) {
+                return try rotate([purpose], by: .automatic, reason: reason)
+            } catch {
+                logger.error("automatic_rotation_failed", metadata: ["reason": "\(error.title)"])
             }
         }
         guard now >= (lastWarning[purpose] ?? 0) + 3600 else { return }
@@ -253,6 +256,17 @@ final class KeyManager: @unchecked Sendable {
                 "purpose": "\(purpose.name)", "version": "\(use.version)", "level": "\(use.level.name)",
                 "age_seconds": "\(use.ageSeconds)", "encryptions": "\(use.encryptions)",
             ])
+    }
+
+    /// Where the configuration asks for it. While another rotation is under way only an hour after that one began: a limit
+    /// that is too small for the records must not turn keys over without end.
+    private func mayRotateByItself(_ purpose: KeyPurpose, _ use: KeyUse) -> Bool {
+        let settings = configuration.keys
+        let period = purpose == .data ? settings.dataPeriod : settings.indexPeriod
+        let isAsked =
+            (use.encryptionLevel >= .rotate && settings.dataEncryptions.rotate != nil)
+            || (use.ageLevel >= .rotate && period.rotate != nil)
+        return isAsked && (rotations[purpose] == nil || use.ageSeconds >= 3600)
     }
 
     // MARK: From other threads

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import PKCS11
 internal import SecretMemory
-internal import VaultCore
+package import VaultCore
 
 /// A root key with what the keyring is to say of it.
-struct RootSource: ~Copyable {
-    let root: RootKey
-    let description: RootDescription
+package struct RootSource: ~Copyable {
+    package let root: RootKey
+    package let description: RootDescription
 
     consuming func takeRoot() -> RootKey { root }
 
@@ -31,16 +31,25 @@ struct RootSource: ~Copyable {
     }
 
     /// The new root key of a rewrap: a file is made where there is none, and a token's key too.
-    static func fresh(_ target: RewrapTarget, since now: UInt64) throws(KeyFailure) -> RootSource {
+    static func fresh(
+        _ target: RewrapTarget, since now: UInt64, dataDirectory: String
+    ) throws(KeyFailure) -> RootSource {
         do throws(StartupError) {
             switch target {
             case .file(let path):
+                // As in the configuration, where the next start would refuse it.
+                guard !path.hasPrefix(dataDirectory + "/"), !path.contains("/../") else {
+                    throw .rootSource(
+                        "root key: \(path): is inside the data directory; a key kept with what it wraps protects nothing",
+                        exitCode: 78)
+                }
                 if !exists(path) { try create(path) }
                 return RootSource(root: try file(path), description: RootDescription(kind: .file, since: now))
             case .credential(let name):
                 return RootSource(
                     root: try credential(name), description: RootDescription(kind: .credential, since: now))
             case .pkcs11(let token):
+                try refuseForeignModule(token.module.absolute)
                 return try wrapped(token, since: now)
             case .shares: throw .rootSource("root key: shares are split, not loaded", exitCode: 70)
             }
@@ -50,7 +59,7 @@ struct RootSource: ~Copyable {
     }
 
     /// A new root key under a token's key, which is made where there is none.
-    static func wrapped(_ token: Configuration.Token, since now: UInt64) throws(StartupError) -> RootSource {
+    package static func wrapped(_ token: Configuration.Token, since now: UInt64) throws(StartupError) -> RootSource {
         let root = try drawn()
         var description = RootDescription(kind: .pkcs11, since: now)
         description.wrapped = try wrap(root, token)
@@ -159,7 +168,35 @@ struct RootSource: ~Copyable {
                 "root_key.credential: there are no credentials ($CREDENTIALS_DIRECTORY is not set); the service unit "
                     + "needs LoadCredentialEncrypted=\(name):FILE", exitCode: 78)
         }
-        return try file("\(directory)/\(name)")
+        do throws(RootKeyError) {
+            return try RootKey.load(from: "\(directory)/\(name)", isCredential: true)
+        } catch {
+            throw .rootKey(error)
+        }
+    }
+
+    /// A module runs in this process. One that an operator names must be a thing of the system: nobody but root may have
+    /// put it where it is.
+    private static func refuseForeignModule(_ path: String) throws(StartupError) {
+        guard let resolved = unsafe realpath(path, nil) else {
+            throw .rootSource("root key: \(path): \(errorText(errno))", exitCode: 78)
+        }
+        defer { unsafe free(resolved) }
+        var place = unsafe String(cString: resolved)
+        while true {
+            var status = stat()
+            guard unsafe stat(place, &status) == 0 else {
+                throw .rootSource("root key: \(place): \(errorText(errno))", exitCode: 78)
+            }
+            guard status.st_uid == 0, status.st_mode & 0o022 == 0 else {
+                throw .rootSource(
+                    "root key: \(place): only root may be able to change a PKCS#11 module and the directories above it",
+                    exitCode: 77)
+            }
+            if place == "/" { return }
+            place = place.lastIndex(of: "/").map { String(place[..<$0]) } ?? "/"
+            if place.isEmpty { place = "/" }
+        }
     }
 
     private static func exists(_ path: String) -> Bool {

@@ -178,7 +178,7 @@ enum PrometheusText {
             facts.jobs.compactMap { job in job.secondsLeft.map { (labels(job), String($0)) } })
         output.add(
             "pending_commands", .gauge, "Commands that wait for a second person.",
-            [([:], String(service.host.keyring?.annex.pending.count ?? 0))])
+            [([:], String(service.host.keyring?.annex.waiting(now: UInt64(WallClock.seconds)).count ?? 0))])
         output.add(
             "keyring_certain", .gauge, "0 after a keyring was written that a power cut may take back.",
             [([:], facts.isKeyringCertain ? "1" : "0")])

@@ -22,8 +22,9 @@ extension VaultService {
         }
         guard header.root.kind != .shares else {
             guard configuration.rootKey.fits(header.root) else {
-                _ = try RootSource.load(configuration.rootKey, for: header)
-                return
+                throw .rootSource(
+                    "root_key: the configuration names '\(configuration.rootKey.text)', but the root key is in "
+                        + header.root.text, exitCode: 78)
             }
             return logger.notice("sealed", metadata: ["needed": "\(header.root.text)"])
         }
@@ -116,7 +117,7 @@ extension VaultService {
     /// Numbers for the configuration's names, and the proof that the disk takes writes. On a full disk the vault starts
     /// all the same: it can reveal, and the writer thread tries again every second.
     static func register(
-        _ configuration: Configuration, _ host: VaultHost, logger: Logger
+        _ configuration: Configuration, _ host: VaultHost, logger: Logger, afterCrash: Bool = true
     ) throws(StartupError) -> Registry {
         guard let store = host.currentStore, let keyring = host.keyring else {
             throw .store(.damaged("the store is closed"), path: host.files.database)
@@ -124,7 +125,8 @@ extension VaultService {
         let formats = configuration.formats.map(\.name)
         let purposes = Policy.purposes(of: configuration)
         do throws(StoreError) {
-            let registry = try store.prepare(keyring: keyring, formats: formats, purposes: purposes)
+            let registry = try store.prepare(
+                keyring: keyring, formats: formats, purposes: purposes, afterCrash: afterCrash)
             host.setState(.writing)
             return registry
         } catch {
@@ -247,6 +249,12 @@ extension VaultService {
 }
 
 extension Configuration.RootKey {
+    /// For people, such as `shares (3 of 5)`.
+    var text: String {
+        if case .shares(let shares) = self { return "shares (\(shares.threshold) of \(shares.count))" }
+        return kindName
+    }
+
     /// Whether it can be what wraps a keyring.
     func fits(_ root: RootDescription) -> Bool {
         switch (self, root.kind) {

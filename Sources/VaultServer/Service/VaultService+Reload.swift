@@ -25,7 +25,7 @@ extension VaultService {
             let context = try Self.makeTLS(new)
             let registry =
                 host.state == .sealed
-                ? Self.provisionalNames(new) : try Self.register(new, host, logger: logger)
+                ? Self.provisionalNames(new) : try Self.register(new, host, logger: logger, afterCrash: false)
             let policy = try Self.makePolicy(new, registry)
             let settings = Settings(new, openFilesMax: openFilesMax)
             try resize(new)
@@ -52,7 +52,7 @@ extension VaultService {
         guard changes.contains("root_key") || !new.rootKey.fits(root) else { return changes }
         guard new.rootKey.fits(root) else {
             throw .configuration(
-                "root_key: names '\(new.rootKey.kindName)', but the keyring is wrapped under a root key of kind "
+                "root_key: names '\(new.rootKey.text)', but the keyring is wrapped under a root key of kind "
                     + "'\(root.text)'")
         }
         try checkRootKey(new.rootKey)

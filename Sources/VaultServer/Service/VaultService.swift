@@ -53,9 +53,10 @@ package final class VaultService: Sendable {
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         let writer = writer
         keys.onWriterThread = { writer.perform($0) }
-        keys.onRootChanged = { [self] root in
+        keys.onRootChanged = { [weak self] root in
+            guard let self else { return }
             configurationBox.withLock { $0.rootKey = root }
-            keys.adopt(self.configuration)
+            keys.adopt(configuration)
         }
         let settings = Settings(configuration, openFilesMax: openFilesMax)
         for loop in group.makeIterator() { await addContext(loop, policyBox.current, settings) }
