@@ -111,6 +111,10 @@ package final class WriterThread: @unchecked Sendable {
             keys.tick(
                 now: UInt64(WallClock.seconds), nanoseconds: MonotonicClock.now,
                 encryptions: writerKeyring === host.keyring ? writer?.encryptions : nil)
+            // A change of the keys writes too, and may be what failed.
+            if host.state == .writing, host.currentStore?.environment.isWriteStopped == true {
+                stopWriting("a change of the keys was not written")
+            }
             if host.currentStore?.environment.isAbandoned == true {
                 letGo()
                 return false

@@ -108,16 +108,17 @@ package final class VaultService: Sendable {
                 try await self.bind(data.bootstrap(self.group), path, mode: 0o666, group: nil)
             }
         }
-        if let address = configuration.listen.operations {
-            try await open("listen.operations: \(address)") {
-                try await side.operations(self.sideGroup).bind(host: address.host, port: address.port).get()
-            }
-        }
         let control = configuration.listen.control.absolute
         try await open("listen.control: \(control)") {
             try await self.bind(
                 side.control(self.sideGroup), control, mode: configuration.control.mode,
                 group: configuration.control.group)
+        }
+        // Last, so that who is told to be ready finds every other listener open.
+        if let address = configuration.listen.operations {
+            try await open("listen.operations: \(address)") {
+                try await side.operations(self.sideGroup).bind(host: address.host, port: address.port).get()
+            }
         }
     }
 
