@@ -118,16 +118,20 @@ struct MoveEntriesTests {
         // A value of another size, under a key that no card has.
         let other = [UInt8](repeating: 0x11, count: 32)
         try transaction.put(store.tables.index, other.span, odd.span)
+        // A token that exists, and not of that card.
+        var mismatched = [UInt8](repeating: 0x22, count: 24)
+        mismatched.append(bigEndian: tokens[5])
+        try transaction.put(store.tables.index, mismatched.span, one.span)
         try transaction.commit()
         try vault.adopt(try vault.keyring.rotated(.index))
         for round in 0..<2 {
             let (moved, passedOver) = try vault.moveAll(.index, by: 9)
             #expect(moved == (round == 0 ? 79 : 0))
-            #expect(passedOver == 3)
+            #expect(passedOver == 4)
         }
-        // The one of the damaged record: the strays were never counted. The scan sees all three.
+        // The one of the damaged record: the strays were never counted. The scan sees all four.
         #expect(try vault.usage(.index, 1) == (1, 79))
-        #expect(try vault.scan(.index, 1) == 3)
+        #expect(try vault.scan(.index, 1) == 4)
     }
 }
 
