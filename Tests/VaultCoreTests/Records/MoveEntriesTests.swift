@@ -171,6 +171,16 @@ struct RequestRotationTests {
         #expect(try vault.tokenize(try order(vault, "1"), at: dayLater).token != token)
     }
 
+    @Test("where an index key was rotated twice, the requests of the key before the active one are remembered")
+    func twice() throws {
+        let vault = try TestVault()
+        try vault.adopt(try vault.keyring.rotated(.index))
+        let token = try vault.tokenize(try order(vault, "1")).token
+        try vault.reopen(keyring: try decoded(try encoded(try vault.keyring.rotated(.index))))
+        #expect(vault.keyring.retiring(.index).map(\.number) == [1, 2])
+        #expect(try vault.tokenize(try order(vault, "1")).token == token)
+    }
+
     @Test("without the older key the same request makes a second token")
     func control() throws {
         let vault = try TestVault()
