@@ -68,7 +68,7 @@ package enum KeyringFile {
     /// Writes a keyring in place of the old one, durably and all or nothing.
     ///
     /// In two phases: the new file is written, flushed, read back and decoded, and every data key that came back opens
-    /// what the key in memory sealed; only then does it take the old one's place. Where the very last flush fails,
+    /// what the key in memory sealed; only then does it take the old one's place. Where the directory cannot be flushed after that,
     /// `.switchUnknown` is thrown: which of the two a power cut leaves is not known, and the new keys must not be used.
     package static func store(_ keyring: Keyring, at path: String, root: borrowing RootKey) throws(KeyringError) {
         let bytes = try encode(keyring, root: root)
@@ -82,13 +82,14 @@ package enum KeyringFile {
             }
             try AtomicFile.commit(path)
         } catch {
-            if "\(error.operation)" == "fsync", error.path != path + ".new" { throw .switchUnknown(error) }
+            // The directory is only touched after the switch: where it cannot be opened nothing was flushed either.
+            if error.path == AtomicFile.parent(of: path) { throw .switchUnknown(error) }
             throw .file(error)
         }
     }
 
     /// Seals a canary under each usable data key in memory, and opens it with the key that was read back.
-    private static func prove(_ keyring: Keyring, _ readBack: Keyring) throws(KeyringError) {
+    static func prove(_ keyring: Keyring, _ readBack: Keyring) throws(KeyringError) {
         guard readBack.generation == keyring.generation, readBack.versions.count == keyring.versions.count,
             readBack.annex == keyring.annex, readBack.root == keyring.root
         else { throw .damaged }

@@ -36,6 +36,8 @@ extension Store {
         guard let known else {
             return epoch == nil ? .continued : .displaced("the database is from before its last start")
         }
+        // The very first start may have ended before the file was written.
+        if epoch == nil && known.settled == 0 { return .continued }
         guard let epoch else { return .displaced("the epoch file is missing") }
         guard epoch == known.settled || epoch == known.intended else {
             return .displaced("database and epoch file are of different starts")
@@ -44,19 +46,21 @@ extension Store {
         return .continued
     }
 
-    /// Says which keyring generation is about to be written.
-    package func intendKeyring(_ generation: UInt64) throws(StoreError) {
-        try updatePair(MetaKey.keyringMark) { $0.intended = generation }
+    /// Says which keyring generation is about to be written in place of `current`, the one that was read.
+    package func intendKeyring(_ generation: UInt64, after current: UInt64) throws(StoreError) {
+        try updatePair(MetaKey.keyringMark, first: current) { $0.intend(generation, after: current) }
     }
 
     /// Says that a keyring generation is in place.
     package func settleKeyring(_ generation: UInt64) throws(StoreError) {
-        try updatePair(MetaKey.keyringMark) { $0 = MarkPair(settled: generation, intended: generation) }
+        try updatePair(MetaKey.keyringMark, first: generation) {
+            $0 = MarkPair(settled: generation, intended: generation)
+        }
     }
 
-    /// Says which epoch is about to be written.
-    package func intendEpoch(_ epoch: UInt64) throws(StoreError) {
-        try updatePair(MetaKey.epoch) { $0.intended = epoch }
+    /// Says which epoch is about to be written in place of `current`, what the file says.
+    package func intendEpoch(_ epoch: UInt64, after current: UInt64?) throws(StoreError) {
+        try updatePair(MetaKey.epoch, first: 0) { $0.intend(epoch, after: current ?? 0) }
     }
 
     /// Says that the start is complete: the epoch is in its file, and the files lie here.
@@ -69,9 +73,11 @@ extension Store {
         try transaction.end()
     }
 
-    private func updatePair(_ key: [UInt8], _ change: (inout MarkPair) -> Void) throws(StoreError) {
+    private func updatePair(
+        _ key: [UInt8], first: UInt64, _ change: (inout MarkPair) -> Void
+    ) throws(StoreError) {
         var transaction = try environment.begin()
-        var pair = try transaction.pair(tables, key) ?? MarkPair(settled: 0, intended: 0)
+        var pair = try transaction.pair(tables, key) ?? MarkPair(settled: first, intended: first)
         change(&pair)
         try transaction.putPair(tables, key, pair)
         try transaction.end()
@@ -82,6 +88,13 @@ extension Store {
 private struct MarkPair {
     var settled: UInt64
     var intended: UInt64
+
+    /// Where a crash left the intended number in the file, it is settled now: a second crash must not make it unknown. A
+    /// number that is neither of the two shows a restored copy, and goes on showing it.
+    mutating func intend(_ number: UInt64, after current: UInt64) {
+        if current == intended { settled = current }
+        intended = number
+    }
 }
 
 extension WriteTransaction {

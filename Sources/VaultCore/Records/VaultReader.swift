@@ -162,15 +162,15 @@ package struct VaultReader: ~Copyable {
     /// The version of the index key that fingerprints are made under.
     package var fingerprintVersion: UInt32 { indexes[0].value.version }
 
-    /// Keys for a client's request id (`BlindIndex.requestKey`): under the active index key version, and under one that is
-    /// retiring, where there is one.
+    /// Keys for a client's request id (`BlindIndex.requestKey`): under the active index key version, and under the one that
+    /// was active before it, where that is retiring still. Where several are, the older ones' requests are forgotten.
     package mutating func requestKeys(
         client: borrowing Span<UInt8>, requestID: borrowing Span<UInt8>
     ) throws(StoreError) -> (active: [32 of UInt8], older: [32 of UInt8]?) {
         do throws(CryptoError) {
             let active = try indexes[0].value.requestKey(client: client, requestID: requestID)
             guard indexes.count > 1 else { return (active, nil) }
-            return (active, try indexes[1].value.requestKey(client: client, requestID: requestID))
+            return (active, try indexes[indexes.count - 1].value.requestKey(client: client, requestID: requestID))
         } catch {
             throw .crypto
         }

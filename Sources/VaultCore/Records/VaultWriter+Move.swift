@@ -25,6 +25,7 @@ extension VaultWriter {
     /// but those that do not open.
     package mutating func moveRecords(limit: Int) throws(WriteFailure) -> MoveSlice {
         var slice = MoveSlice()
+        try countUncounted()
         try write { (writer, transaction, changes) throws(StoreError) in
             slice = try writer.moveRecords(limit, &transaction, &changes)
         }
@@ -40,24 +41,26 @@ extension VaultWriter {
         let walk: RecordWalk
         do throws(LMDBError) {
             walk = try Self.walk(
-                &transaction, tables, from: UInt64(bigEndian: position.key.span, at: 0), limit: limit, &cipher)
+                &transaction, tables, from: UInt64(bigEndian: position.key.span, at: 0), limit: limit, &cipher,
+                &changes.encryptions)
         } catch {
             throw .lmdb(error)
         }
         var slice = MoveSlice(moved: 0, isAtEnd: walk.isAtEnd, passedOver: position.passedOver + walk.passedOver)
-        changes.encryptions += UInt64(walk.moved.count)
-        for record in walk.moved {
-            if record.isLinked {
-                let header = RecordHeader(
-                    flags: .subjectLinked, format: 0, keyVersion: cipher.activeVersion, created: 0, deadline: 0,
-                    purposeSet: 0)
-                if try !moveSubject(of: record.token, header, &transaction, &changes) { slice.passedOver += 1 }
+        var versions = walk.moved
+        for token in walk.linked {
+            if let version = try moveLinked(token, &transaction, &changes) {
+                versions.append(version)
+            } else {
+                slice.passedOver += 1
             }
-            changes.dataRecords[record.version, default: 0] -= 1
-            changes.dataRecords[cipher.activeVersion, default: 0] += 1
-            changes.movedRecords[record.version, default: 0] += 1
         }
-        slice.moved = walk.moved.count
+        for version in versions {
+            changes.dataRecords[version, default: 0] -= 1
+            changes.dataRecords[cipher.activeVersion, default: 0] += 1
+            changes.movedRecords[version, default: 0] += 1
+        }
+        slice.moved = versions.count
         position.passedOver = slice.passedOver
         position.key = []
         position.key.append(bigEndian: walk.isAtEnd ? 0 : walk.next)
@@ -67,7 +70,10 @@ extension VaultWriter {
     }
 
     private struct RecordWalk {
-        var moved: [(token: UInt64, version: UInt32, isLinked: Bool)] = []
+        /// The versions of those that were moved.
+        var moved: [UInt32] = []
+        /// Tokens that have a subject: these are still to be moved.
+        var linked: [UInt64] = []
         var next: UInt64 = 0
         var isAtEnd = false
         var passedOver: UInt32 = 0
@@ -76,7 +82,7 @@ extension VaultWriter {
     /// Seals records anew where they lie, in the order of the table: their pages are met one after the other.
     private static func walk(
         _ transaction: inout WriteTransaction, _ tables: Tables, from start: UInt64, limit: Int,
-        _ cipher: inout RecordCipher
+        _ cipher: inout RecordCipher, _ encryptions: inout UInt64
     ) throws(LMDBError) -> RecordWalk {
         var walk = RecordWalk()
         var cursor = try transaction.cursor(tables.tokens)
@@ -85,14 +91,18 @@ extension VaultWriter {
         var record = [64 of UInt8](repeating: 0)
         while isInside {
             walk.next = cursor.key
-            if walk.moved.count >= limit || looked >= limit * lookedAtPerMove { return walk }
+            if walk.moved.count + walk.linked.count >= limit || looked >= limit * lookedAtPerMove { return walk }
             looked += 1
-            if let header = RecordHeader(cursor.value), header.keyVersion != cipher.activeVersion {
-                let token = cursor.key
+            let header = RecordHeader(cursor.value)
+            if header?.keyVersion != cipher.activeVersion {
                 var span = record.mutableSpan
-                if cipher.reseal(cursor.value, header: header, token: token, into: &span) {
+                if let header, header.flags.contains(.subjectLinked) {
+                    walk.linked.append(cursor.key)
+                } else if let header, cipher.reseal(cursor.value, header: header, token: cursor.key, into: &span) {
+                    // Before what may fail: it is spent whether it is kept or not.
+                    encryptions += 1
                     try cursor.replace(record.span)
-                    walk.moved.append((token, header.keyVersion, header.flags.contains(.subjectLinked)))
+                    walk.moved.append(header.keyVersion)
                 } else {
                     walk.passedOver += 1
                 }
@@ -103,8 +113,20 @@ extension VaultWriter {
         return walk
     }
 
-    /// Seals a token's subject under the active version, if it has one that is under another; false where it should have
-    /// one and does not, or it does not open.
+    /// Seals a record and its subject anew, and says under which version they were; neither where one of them does not
+    /// open: a token's subject is under the same version as its record, and one count serves both.
+    private mutating func moveLinked(
+        _ token: UInt64, _ transaction: inout WriteTransaction, _ changes: inout Changes
+    ) throws(StoreError) -> UInt32? {
+        guard let (header, card) = try openRecord(token, &transaction),
+            try moveSubject(of: token, header, &transaction, &changes)
+        else { return nil }
+        try putRecord(card, header: header, token: token, &transaction, &changes)
+        return header.keyVersion
+    }
+
+    /// Seals a token's subject under the active version, if it has one; false where it should have one and does not, or
+    /// it does not open.
     mutating func moveSubject(
         of token: UInt64, _ header: RecordHeader, _ transaction: inout WriteTransaction, _ changes: inout Changes
     ) throws(StoreError) -> Bool {

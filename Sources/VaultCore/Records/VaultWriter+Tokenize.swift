@@ -61,15 +61,16 @@ extension VaultWriter {
         if item.setsTTL { newHeader.deadline = Self.deadline(ttl: item.ttl, format: format, now: now) }
         if item.setsPurposes { newHeader.purposeSet = try purposeSet(item.purposes, &transaction) }
         if newHeader != header || newCard.expiry != card.expiry {
-            try putRecord(newCard, header: newHeader, token: token, &transaction, &changes)
             if header.keyVersion != cipher.activeVersion {
+                // A token's subject is under the same version as its record: one count serves both.
+                guard try moveSubject(of: token, header, &transaction, &changes) else {
+                    item.outcome = .damaged
+                    return .refused
+                }
                 changes.dataRecords[header.keyVersion, default: 0] -= 1
                 changes.dataRecords[cipher.activeVersion, default: 0] += 1
-                // A token's subject is under the same version as its record: one count serves both.
-                guard try moveSubject(of: token, newHeader, &transaction, &changes) else {
-                    throw .damaged("a subject")
-                }
             }
+            try putRecord(newCard, header: newHeader, token: token, &transaction, &changes)
         } else {
             try touch(token, &transaction)
         }

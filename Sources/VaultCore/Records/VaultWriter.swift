@@ -114,7 +114,7 @@ package struct VaultWriter: ~Copyable {
 
     /// Many groups that failed one after the other may have spent more encryptions than the reserve of a start covers:
     /// they are counted before any more are spent.
-    private mutating func countUncounted() throws(WriteFailure) {
+    mutating func countUncounted() throws(WriteFailure) {
         guard uncountedEncryptions > Store.encryptionsReserve / 4 else { return }
         try write { (_, _, _) throws(StoreError) in }
     }

@@ -1,5 +1,5 @@
-// Feeds bytes to the keyring decoder, as they are and as damage to a real keyring: what it takes is exactly what it
-// wrote.
+// Feeds bytes to the keyring decoder, as they are and as damage to a real keyring that has something of everything:
+// what it takes is exactly what it wrote.
 import SecretMemory
 import VaultCore
 
@@ -29,6 +29,9 @@ func isTaken(_ bytes: [UInt8]) -> Bool {
     let root = rootKey()
     guard let keyring = try? KeyringFile.decode(bytes, root: root) else { return false }
     guard keyring.active(.data) != nil, keyring.active(.index) != nil else { fatalError("no active key") }
+    guard keyring.annex == whole.annex, keyring.root == whole.root, keyring.generation == whole.generation else {
+        fatalError("not what was written")
+    }
     return true
 }
 
@@ -38,11 +41,40 @@ func rootKey() -> RootKey {
     return root
 }
 
-/// A real keyring, written once.
-let written: [UInt8] = {
-    guard let keyring = try? Keyring.create(now: 1), let bytes = try? KeyringFile.encode(keyring, root: rootKey())
-    else {
+/// Two destroyed versions with their receipts, a retiring one, commands that wait, custodians, shares.
+let whole: Keyring = {
+    do {
+        var description = RootDescription(kind: .shares, since: 5)
+        description.threshold = 3
+        description.count = 5
+        description.setID = 0x0102_0304
+        description.wrapped = [UInt8](repeating: 0xA5, count: RootDescription.wrappedBytesMax)
+        let anna = KeyAuthority(requestedBy: "anna (1000)", approvedBy: "bob (1001)")
+        var keyring = try Keyring.create(now: 1, root: description)
+        for purpose in [KeyPurpose.data, .index] {
+            keyring = try keyring.rotating(purpose, now: 2, by: anna, reason: .age)
+            keyring = try keyring.destroying(purpose, 1, now: 3, recordsMoved: 4, by: .automatic)
+        }
+        keyring = try keyring.rotating(.data, now: 5, by: .automatic, reason: .encryptions)
+        return keyring.annotated { annex in
+            for id in 1...2 as ClosedRange<UInt32> {
+                annex.pending.append(
+                    PendingCommand(
+                        id: id, command: "rotate", argument: "data", description: "rotate the data key",
+                        requestedBy: 1_000, requesterName: "anna (1000)", created: 6, expires: 7))
+            }
+            annex.nextPendingID = 3
+            for index in 1...5 as ClosedRange<UInt8> {
+                annex.custodians.append(Custodian(name: "custodian \(index)", setID: 9, index: index, since: 8))
+            }
+        }
+    } catch {
         fatalError("no keyring")
     }
+}()
+
+/// That keyring, written once.
+let written: [UInt8] = {
+    guard let bytes = try? KeyringFile.encode(whole, root: rootKey()) else { fatalError("no keyring") }
     return bytes
 }()

@@ -54,26 +54,41 @@ extension KeyVersion {
 extension Keyring {
     /// The next generation: a new active version of a purpose, the old one retiring.
     func rotated(_ purpose: KeyPurpose) throws -> Keyring {
-        var versions: [KeyVersion] = []
-        for version in self.versions {
-            let retires = version.purpose == purpose && version.state == .active
-            versions.append(retires ? try version.with(state: .retiring, retired: 1_700_000_001) : version)
-        }
-        let number = (versions.filter { $0.purpose == purpose }.map(\.number).max() ?? 0) + 1
-        versions.append(try KeyVersion.made(purpose, number))
-        return Keyring(generation: generation + 1, vaultID: vaultID, versions: versions)
+        try rotating(purpose, now: 1_700_000_001, by: .automatic, reason: .operatorCommand)
     }
 
-    /// The next generation with the bytes of every retiring version of a purpose gone.
+    /// The keyring with the bytes of every retiring version of a purpose gone.
     func destroyingRetired(_ purpose: KeyPurpose) throws -> Keyring {
-        var versions: [KeyVersion] = []
-        for version in self.versions {
-            let goes = version.purpose == purpose && version.state == .retiring
-            versions.append(
-                goes ? try version.with(state: .destroyed, retired: version.retired, destroyed: 1_700_000_002) : version
-            )
+        var keyring = self
+        for version in retiring(purpose) {
+            keyring = try keyring.destroying(
+                purpose, version.number, now: 1_700_000_002, recordsMoved: 3, by: .automatic)
         }
-        return Keyring(generation: generation + 1, vaultID: vaultID, versions: versions)
+        return keyring
+    }
+
+    /// A keyring with every state and something of everything in its annex: data 1 destroyed, 2 retiring, 3 active;
+    /// index 1; audit 1.
+    static func rich() throws -> Keyring {
+        let made = try Keyring.create(now: 1_700_000_000).rotated(.data).destroyingRetired(.data).rotated(.data)
+        let audited = Keyring(
+            generation: made.generation, vaultID: made.vaultID, versions: made.versions + [try .made(.audit, 1)],
+            root: made.root, annex: made.annex)
+        return audited.annotated { annex in
+            annex.pending.append(
+                PendingCommand(
+                    id: 1, command: "destroy", argument: "data 2", description: "destroy data key version 2",
+                    requestedBy: 1_000, requesterName: "anna (1000)", created: 5, expires: 6))
+            annex.nextPendingID = 2
+            annex.custodians.append(Custodian(name: "bob", setID: 9, index: 1, since: 7))
+        }
+    }
+
+    /// The same keyring under another description of its root key.
+    func described(_ change: (inout RootDescription) -> Void) -> Keyring {
+        var root = root
+        change(&root)
+        return Keyring(generation: generation, vaultID: vaultID, versions: versions, root: root, annex: annex)
     }
 }
 
@@ -108,4 +123,56 @@ func decoded(_ bytes: [UInt8], root: UInt8 = 7) throws -> Keyring {
 /// The code at the end of a keyring file.
 func keyringMAC(_ body: [UInt8], root: UInt8 = 7) throws -> [UInt8] {
     try hmac(try RootKey.test(root).derive("strongroom keyring mac key v1"), body)
+}
+
+/// A file of format 1 with the keys of a keyring, from its documented layout: 48 bytes of header, entries, MAC.
+func formatOne(_ keyring: Keyring, root: UInt8 = 7) throws -> [UInt8] {
+    var bytes = Array("SRKEYRNG".utf8)
+    bytes.append(bigEndian: UInt32(1))
+    bytes.append(bigEndian: UInt32(keyring.versions.count))
+    bytes.append(bigEndian: keyring.generation)
+    var vault: [UInt8] = []
+    vault.append(bigEndian: keyring.vaultID.high)
+    vault.append(bigEndian: keyring.vaultID.low)
+    bytes += vault
+    bytes.append(bigEndian: try RootKey.test(root).checkValue())
+    let wrapping = try RootKey.test(root).derive("strongroom keyring wrapping key v1")
+    var cipher = try AESGCM256(key: wrapping.span)
+    for (index, version) in keyring.versions.enumerated() {
+        var entry: [UInt8] = [version.purpose.rawValue, version.state.rawValue, 0, 0]
+        entry.append(bigEndian: version.number)
+        for date in [version.created, version.retired, version.destroyed] { entry.append(bigEndian: date) }
+        if version.state == .destroyed {
+            bytes += entry + [UInt8](repeating: 0, count: 72)
+            continue
+        }
+        let nonce = [UInt8](repeating: UInt8(index + 1), count: 12)
+        let associated = vault + entry
+        let key = version.keyBytes
+        var ciphertext = [UInt8](repeating: 0, count: 32)
+        var tag = [UInt8](repeating: 0, count: 16)
+        var ciphertextSpan = ciphertext.mutableSpan
+        var tagSpan = tag.mutableSpan
+        try cipher.seal(
+            nonce: nonce.span, aad: associated.span, plaintext: key.span, into: &ciphertextSpan, tag: &tagSpan)
+        bytes += entry + nonce + ciphertext + tag + [UInt8](repeating: 0, count: 12)
+    }
+    return try bytes + keyringMAC(bytes, root: root)
+}
+
+/// A file with other bytes in some places, and a right MAC over them.
+func resealed(_ file: [UInt8], _ change: (inout [UInt8]) -> Void) throws -> [UInt8] {
+    var body = Array(file.dropLast(32))
+    change(&body)
+    return try body + keyringMAC(body)
+}
+
+/// Puts another annex into a file, with its size and a right MAC.
+func replacingAnnex(of file: [UInt8], with annex: [UInt8]) throws -> [UInt8] {
+    let size = Int(UInt32(bigEndian: file.span, at: 124))
+    return try resealed(file) { body in
+        body.removeLast(size)
+        body += annex
+        for index in 0..<4 { body[124 + index] = UInt8(truncatingIfNeeded: annex.count >> (24 - 8 * index)) }
+    }
 }

@@ -47,9 +47,32 @@ struct StoreTests {
 
     @Test("a database of another schema is refused")
     func schema() throws {
+        for schema in [0, 3, .max] as [UInt64] {
+            let vault = try TestVault()
+            var bytes: [UInt8] = []
+            bytes.append(bigEndian: schema)
+            try tamper(vault, MetaKey.schema, bytes)
+            #expect(failure(vault.directory, vault.keyring) == .schema(schema))
+        }
+    }
+
+    @Test("a database of schema 1 opens without a write, and its first write makes it schema 2")
+    func schemaOne() throws {
         let vault = try TestVault()
-        try tamper(vault, MetaKey.schema, [0, 0, 0, 0, 0, 0, 0, 2])
-        #expect(failure(vault.directory, vault.keyring) == .schema(2))
+        let token = try vault.tokenize(4_111_111_111_111_111)
+        try tamper(vault, MetaKey.schema, [0, 0, 0, 0, 0, 0, 0, 1])
+        try vault.open(isPrepared: true)
+        #expect(try vault.reveal(token).pan == 4_111_111_111_111_111)
+        func schema() throws -> UInt64 {
+            let store = try #require(vault.store)
+            var transaction = try store.environment.beginWrite()
+            return try transaction.counter(store.tables, MetaKey.schema)
+        }
+        #expect(try schema() == 1)
+        try vault.reopen()
+        #expect(try schema() == 2)
+        #expect(try vault.reveal(token).pan == 4_111_111_111_111_111)
+        #expect(try vault.verify().isSound)
     }
 
     @Test("a schema or vault id of another size is damage, whatever the size")

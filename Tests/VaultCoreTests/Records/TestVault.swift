@@ -29,6 +29,7 @@ struct Order {
     var ttl: UInt32?
     var purposes: UInt64?
     var request: (UInt64, UInt64)?
+    var olderRequest: (UInt64, UInt64)?
     /// Stores "no expiry" over an earlier one.
     var clearsExpiry = false
 }
@@ -99,6 +100,14 @@ final class TestVault {
         try open()
     }
 
+    /// Takes up another keyring while the store stays open, as the daemon does at a rotation.
+    func adopt(_ keyring: Keyring) throws {
+        guard let store else { preconditionFailure("the vault is closed") }
+        self.keyring = keyring
+        writer = try VaultWriter(store: store, keyring: keyring, formats: table)
+        reader = try VaultReader(store: store, keyring: keyring, formats: table)
+    }
+
     func id(_ name: String) -> UInt16 { registry.formatID(name) ?? 0 }
 
     func purpose(_ names: String...) -> UInt64 { names.reduce(0) { $0 | (registry.purposeMask($1) ?? 0) } }
@@ -140,6 +149,20 @@ final class TestVault {
 
     func sweepRequests(at now: UInt32, limit: Int) throws { try writer?.sweepRequests(now: now, limit: limit) }
 
+    func moveRecords(_ limit: Int) throws(WriteFailure) -> MoveSlice {
+        try writer?.moveRecords(limit: limit) ?? MoveSlice()
+    }
+
+    func moveEntries(_ limit: Int) throws(WriteFailure) -> MoveSlice {
+        try writer?.moveEntries(limit: limit) ?? MoveSlice()
+    }
+
+    /// Encryptions that the writer has spent and not counted yet.
+    var uncounted: UInt64 { writer?.uncountedEncryptions ?? 0 }
+
+    /// Encryptions of the active version, as the writer says.
+    var encryptions: UInt64 { writer?.encryptions ?? 0 }
+
     // MARK: - Reading
 
     func reveal(
@@ -174,6 +197,23 @@ final class TestVault {
         return try reader?.find(pan, format: id(format), subject: bytes.span, now: now) ?? nil
     }
 
+    func fingerprint(_ pan: UInt64) throws -> [UInt8] {
+        guard let pan = PAN(digits: pan) else { return [] }
+        return try reader?.fingerprint(of: pan).span.copied ?? []
+    }
+
+    /// The first sixteen bytes of the keys of a request id, as the writer takes them.
+    func requestKeys(_ client: String, _ id: String) throws -> (active: (UInt64, UInt64), older: (UInt64, UInt64)?) {
+        let (name, request) = (Array(client.utf8), Array(id.utf8))
+        guard let keys = try reader?.requestKeys(client: name.span, requestID: request.span) else {
+            return ((0, 0), nil)
+        }
+        func halves(_ key: [32 of UInt8]) -> (UInt64, UInt64) {
+            (UInt64(bigEndian: key.span, at: 0), UInt64(bigEndian: key.span, at: 8))
+        }
+        return (halves(keys.active), keys.older.map(halves))
+    }
+
     /// Checks the open store.
     func verify() throws -> VerifyReport {
         guard let store else { preconditionFailure("the vault is closed") }
@@ -204,6 +244,10 @@ extension WriteBatch {
         if let request = order.request {
             item.hasRequestKey = true
             item.requestKey = request
+        }
+        if let older = order.olderRequest {
+            item.hasOlderRequestKey = true
+            item.olderRequestKey = older
         }
         let subject = Array(order.subject.utf8)
         item.subjectOffset = UInt32(text.count)
