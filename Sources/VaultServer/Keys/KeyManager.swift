@@ -85,7 +85,7 @@ final class KeyManager: @unchecked Sendable {
         }
         let generation = host.keyring?.generation ?? keyring.generation
         let epoch = EpochFile.drawn()
-        try Self.stored { () throws(StoreError) in try store.intendEpoch(epoch) }
+        try Self.stored { () throws(StoreError) in try store.intendEpoch(epoch, after: EpochFile.read(path)) }
         try Self.file { () throws(FileError) in try EpochFile.write(epoch, to: path) }
         try Self.stored { () throws(StoreError) in
             try store.settleStart(generation: generation, epoch: epoch, place: place)
@@ -132,7 +132,7 @@ final class KeyManager: @unchecked Sendable {
         guard let store = host.currentStore, let old = host.keyring else { throw .sealed }
         guard host.state == .writing || needsAdmission else { throw .writeStopped }
         do throws(StoreError) {
-            try store.intendKeyring(keyring.generation)
+            try store.intendKeyring(keyring.generation, after: old.generation)
         } catch {
             throw KeyFailure(error)
         }
