@@ -22,16 +22,17 @@ struct ShareEntry {
     /// Returns when the vault is open; throws where the input ends before.
     mutating func perform() throws(Failure) {
         Interruption.holdBack()
-        if isAsking {
-            Terminal.complain(
-                "The vault needs \(Figures.count(need, "share")) of set \(set); \(have) of \(need) are entered. What you "
-                    + "type is not shown; Ctrl-D leaves the rest to others.")
-        }
         var taking = self
         try SilentTerminal.during { () throws(Failure) in try taking.takeAll() }
     }
 
     private mutating func takeAll() throws(Failure) {
+        // Said when echo is off: who types as soon as something is asked for is not shown either.
+        if isAsking {
+            Terminal.complain(
+                "The vault needs \(Figures.count(need, "share")) of set \(set); \(have) of \(need) are entered. What you "
+                    + "type is not shown; Ctrl-D leaves the rest to others.")
+        }
         var lines = SecretLines()
         while true {
             prompt()

@@ -130,17 +130,36 @@ struct ConfigurationReferenceTests {
                 .unsupportedProblems().map(\.description)
         }
         #expect(try unsupported("", "") == [])
-        #expect(
-            try unsupported("{file: root.key}", "{credential: root}") == [
-                "strongroom.yaml:4:12: root_key.credential: is not supported by this version; use 'file'"
-            ])
-        #expect(
-            try unsupported("{file: root.key}", "{shares: {threshold: 2, count: 3}}") == [
-                "strongroom.yaml:4:12: root_key.shares: is not supported by this version; use 'file'"
-            ])
+        let token = "{pkcs11: {module: m.so, token: t, key: k, pin_file: pin}}"
+        for kind in ["{credential: root}", "{shares: {threshold: 2, count: 3}}", token] {
+            #expect(try unsupported("{file: root.key}", kind) == [])
+        }
         #expect(
             try unsupported("commit", "interval") == [
                 "strongroom.yaml:6:9: audit.durability: 'interval' is not supported by this version"
+            ])
+    }
+
+    @Test("a PIN kept in the data directory is refused")
+    func pinInside() {
+        let found = problems(
+            minimalYAML.replacing(
+                "{file: root.key}", with: "{pkcs11: {module: m.so, token: t, key: k, pin_file: data/pin}}"))
+        #expect(
+            found == [
+                "strongroom.yaml:4:12: root_key.pkcs11.pin_file: is inside the data directory; keep it apart from what "
+                    + "it opens"
+            ])
+    }
+
+    @Test("a warning after what it warns of is refused")
+    func order() {
+        let found = problems(
+            minimalYAML + "keys: {data_period: {warn: 100, rotate: 90}, data_encryptions: {refuse: 60}}")
+        #expect(
+            found == [
+                "strongroom.yaml:6:22: keys.data_period.warn: is 100, above 'rotate' (90)",
+                "strongroom.yaml:6:67: keys.data_encryptions.rotate: is 75, above 'refuse' (60)",
             ])
     }
 }

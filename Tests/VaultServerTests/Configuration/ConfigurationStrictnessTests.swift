@@ -54,7 +54,7 @@ struct ConfigurationStrictnessTests {
                 "strongroom.yaml:2:15: listen.tcp: 'localhost' is not a numeric IP address",
                 "strongroom.yaml:3:1: tls.client_ca: is missing and has no default",
                 "strongroom.yaml:5:8: tls.key: must be one line of text, at most 4095 bytes, not a list",
-                "strongroom.yaml:6:21: root_key: set only one of 'file', 'credential', 'shares'",
+                "strongroom.yaml:6:21: root_key: set only one of 'file', 'credential', 'shares', 'pkcs11'",
                 "strongroom.yaml:8:3: formats.Cards: is not a name: \(configurationNameRule)",
                 "strongroom.yaml:8:17: formats.Cards.keep: must be one of last4, bin6+last4, bin8+last4, none, "
                     + "not 'first4'",
