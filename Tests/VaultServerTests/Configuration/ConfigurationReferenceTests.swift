@@ -147,7 +147,7 @@ struct ConfigurationReferenceTests {
                 "{file: root.key}", with: "{pkcs11: {module: m.so, token: t, key: k, pin_file: data/pin}}"))
         #expect(
             found == [
-                "strongroom.yaml:4:12: root_key.pkcs11.pin_file: is inside the data directory; keep it apart from what "
+                "strongroom.yaml:4:53: root_key.pkcs11.pin_file: is inside the data directory; keep it apart from what "
                     + "it opens"
             ])
     }
@@ -159,7 +159,7 @@ struct ConfigurationReferenceTests {
         #expect(
             found == [
                 "strongroom.yaml:6:22: keys.data_period.warn: is 100, above 'rotate' (90)",
-                "strongroom.yaml:6:67: keys.data_encryptions.rotate: is 75, above 'refuse' (60)",
+                "strongroom.yaml:6:46: keys.data_encryptions.rotate: is 75, above 'refuse' (60)",
             ])
     }
 }
