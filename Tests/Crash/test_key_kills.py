@@ -13,6 +13,7 @@ import time
 import pytest
 
 import faults
+import test_full as full
 import vault as vaults
 
 #: Calls by which the database (the first three) and the keyring change.
@@ -239,3 +240,38 @@ def test_a_disk_that_fails_under_a_rotation_stops_it_and_it_ends_when_the_disk_i
     print(f"{fired} faults")
     assert fired >= len(CALLS)
     assert vault.stop() == 0
+
+
+def test_a_disk_that_fills_during_a_rotation_pauses_it_and_it_ends_when_there_is_space(make_vault, source, tmp_path):
+    """The job says so; reveals and forgets go on; nothing needs a restart."""
+    with full.small_disk(tmp_path / "disk", 8 << 20) as disk:
+        vault = make_vault(directory=disk / "vault", extra="keys: {move_rate: 400, move_slice: 20}\n")
+        vault.start()
+        pans = vaults.cards(source, 2000)
+        with vault.client() as client:
+            tokens = client.tokenize_all(pans[:1000]) + client.tokenize_all(pans[1000:])
+        pairs = list(zip(tokens, pans))
+        # Entries of the index move to other pages, so this one needs space; records are sealed anew where they lie.
+        assert control(vault, "/v1/keys/rotate?purpose=index")[0] == 200
+        taken = full.fill_disk(disk)
+        deadline = time.monotonic() + 20
+        while jobs(vault)[0]["state"] == "moving" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        (job,) = jobs(vault)
+        assert job["state"] == "paused" and ("storage_full" in job["reason"] or "write_stopped" in job["reason"]), job
+        assert not wrong_while_reopening(vault, pairs)
+        # A second rotation, and whatever else writes the keyring, says what is missing.
+        answer = control(vault, "/v1/keys/rotate?purpose=data")
+        assert answer[0] in (503, 507), answer
+        taken.unlink()
+        began = time.monotonic()
+        while jobs(vault) and jobs(vault)[0]["state"] != "moving" and time.monotonic() < began + 10:
+            time.sleep(0.02)
+        seconds = time.monotonic() - began
+        assert wait_for_jobs(vault, 40)
+        check(vault, pairs, "after the disk was full")
+        with vault.client() as client:
+            assert client.call("forget", {"token": tokens[0]}) == (200, {"forgotten": 1})
+        print(f"moving again {seconds:.2f} s after space was free")
+        assert seconds < 5
+        assert vault.stop() == 0

@@ -115,6 +115,16 @@ def use_in_bad_requests(vault, used):
     for path, method in ((f"/v1/{pan()}", "GET"), (f"/v1/{pan()}", "POST"), (f"/v1/status?{pan()}", "POST")):
         vault.control(path, method)
         vault.operations(path, method)
+    for path in (
+            f"keys/rotate?purpose={pan()}", f"keys/destroy?version={pan()}", f"keys/rewrap?root={pan()}",
+            f"keys/rewrap?root=credential:{pan()}", f"keys/rewrap?root=shares:2/2:{pan()},{pan()}",
+            f"shares/split?threshold=2&count=2&custodians={pan()},{pan()}", f"shares/acknowledge?custodian={pan()}",
+            f"approve?id={pan()}", f"shares/commit?ceremony={pan()}", f"keys/rotate?{pan()}={pan()}"):
+        assert vault.control(f"/v1/{path}", "POST")[0] >= 400
+    vault.order("/v1/seal")
+    vault.control("/v1/unseal", "POST", f"sr-{pan()}-1:{pan()}".encode())
+    if vault.status()["sealed"]:
+        vault.order("/v1/unseal")
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +144,8 @@ def aftermath():
         vault.kill()
         vault.start()
         use_in_good_requests(vault, used)
+        vault.rotate("all")
+        vault.order(f"/v1/keys/rewrap?root=file:{vault.directory}/next.key")
         vault.control("/v1/verify", "POST")
         vault.used, vault.started, vault.temporary = used, started, temporary
         yield vault

@@ -15,7 +15,8 @@ package enum Admission: Equatable, Sendable {
 //
 // What it cannot tell: a snapshot of the whole machine that is put back whole. docs/KEYS.md says what to do then.
 extension Store {
-    /// Compares. Writes nothing. Throws `.olderKeyring` where the keyring went back in time.
+    /// Compares. Writes nothing. Throws `.olderKeyring` where the keyring went back in time, and `.keyDestroyed` where the
+    /// database went back behind a destruction.
     ///
     /// - Parameters:
     ///   - epoch: what the epoch file says; `nil` where it is missing or unreadable.
@@ -28,6 +29,15 @@ extension Store {
         if let mark {
             guard keyring.generation >= mark.settled else {
                 throw .olderKeyring(database: mark.settled, keyring: keyring.generation)
+            }
+            // A backup of the database beside the newest keyring: what it holds under keys that were destroyed since then is
+            // gone, and serving it as damaged would hide why.
+            for version in keyring.versions where version.state == .destroyed {
+                let counter =
+                    version.purpose == .index
+                    ? MetaKey.indexEntries(version.number) : MetaKey.dataRecords(version.number)
+                let count = try transaction.counter(tables, counter)
+                if count > 0 { throw .keyDestroyed(version.purpose, version.number, count) }
             }
             guard keyring.generation == mark.settled || keyring.generation == mark.intended else {
                 return .displaced("the keyring is newer than the database")

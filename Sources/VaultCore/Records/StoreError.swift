@@ -14,6 +14,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case missing
     /// The keyring is older than the one this database was last used with: keys and receipts since then are missing.
     case olderKeyring(database: UInt64, keyring: UInt64)
+    /// The database is older than the keyring, and needs a key that was destroyed since then.
+    case keyDestroyed(KeyPurpose, UInt32, UInt64)
     /// Something that is written only by us does not read as we write it; names the thing.
     case damaged(String)
     /// More formats or purposes than the record layout can tell apart.
@@ -29,6 +31,9 @@ package enum StoreError: Error, Equatable, Sendable {
         case .olderKeyring(let database, let keyring):
             "store: the keyring is of generation \(keyring), and this database was last used with generation \(database): "
                 + "an older keyring was put in place; restore the newest one"
+        case .keyDestroyed(let purpose, let version, let count):
+            "store: \(count) entries are under \(purpose.name) key version \(version), which this keyring has destroyed: "
+                + "the database is older than the keyring; restore the keyring of the same backup, or the newest database"
         case .schema(let version):
             "store: schema \(version) was written by another version of strongroom; this one reads schemas 1 to \(Store.schema)"
         case .missing: "store: the database of this keyring is missing or empty; restore it"
@@ -43,6 +48,14 @@ package enum StoreError: Error, Equatable, Sendable {
         switch self {
         case .damaged: true
         case .lmdb(let error): error.kind == .corrupted || error.kind == .badTransaction
+        default: false
+        }
+    }
+
+    /// Keyring and database do not belong together.
+    package var isMismatch: Bool {
+        switch self {
+        case .olderKeyring, .keyDestroyed, .foreignKeyring: true
         default: false
         }
     }

@@ -15,6 +15,9 @@ struct ControlPlane: Sendable {
         guard let request = ControlRequest(head), let command = Command(request) else {
             return responder.answer(problem(404, "not_found", "There is no such command."))
         }
+        guard command.arguments.isSuperset(of: request.query.keys) else {
+            return responder.answer(KeyFailure.usage("there is an argument that this command does not take").answer)
+        }
         if command.changesSomething {
             service.logger.notice(
                 "operator_command", metadata: ["command": "\(command.rawValue)", "uid": "\(operatorID)"])
@@ -68,6 +71,20 @@ struct ControlPlane: Sendable {
                 }
             guard let found else { return nil }
             self = found
+        }
+
+        /// The arguments that it takes.
+        var arguments: Set<String> {
+            switch self {
+            case .rotate: ["purpose"]
+            case .destroy: ["purpose", "version"]
+            case .rewrap: ["root"]
+            case .approve, .reject: ["id"]
+            case .splitShares: ["threshold", "count", "custodians"]
+            case .commitShares, .cancelShares: ["ceremony"]
+            case .acknowledge: ["custodian"]
+            default: []
+            }
         }
 
         /// What reads only is not worth a log line.

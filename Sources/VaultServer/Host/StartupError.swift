@@ -55,7 +55,7 @@ package enum StartupError: Error, Sendable {
             }
         case .store(let error, _):
             switch error {
-            case .foreignKeyring, .schema, .registryFull, .olderKeyring: 78
+            case .foreignKeyring, .schema, .registryFull, .olderKeyring, .keyDestroyed: 78
             case .damaged, .missing: 65
             case .lmdb(let error): Self.exitCode(error)
             case .file: 74

@@ -19,6 +19,7 @@ struct KeyFailure: Error, Sendable {
     init(_ error: KeyringError) {
         switch error {
         case .tooLarge: self.init(507, "keyring_full", error.message)
+        case .file(let cause) where StoreError.file(cause).isFull: self.init(507, "storage_full", error.message)
         case .wrongRootKey: self.init(422, "wrong_root_key", error.message)
         default: self.init(503, "keyring_failed", error.message)
         }

@@ -243,8 +243,9 @@ struct SharePlan: Equatable, Sendable {
             + (custodians.isEmpty ? "" : " for \(custodians.joined(separator: ", "))")
     }
 
+    /// Names are stored and logged: what could be a card number is none.
     private static func isName(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
+        (1...64).contains(text.utf8.count) && text.utf8.count(where: \.isDigit) < 12
             && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && $0 != "," && $0 != ":" }
     }
 }

@@ -98,7 +98,10 @@ extension VaultService {
             try keys.admit()
             return true
         } catch {
-            if case .olderKeyring = error.store { throw .store(error.store!, path: host.files.database) }
+            switch error.store {
+            case .some(let cause) where cause.isMismatch: throw .store(cause, path: host.files.database)
+            default: break
+            }
             guard error.status == 507 else { throw .rootSource("\(host.files.database): \(error.title)", exitCode: 74) }
             logger.error("write_stopped", metadata: ["reason": "\(error.title)"])
             return false
