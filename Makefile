@@ -11,13 +11,15 @@ FUZZ_SECONDS ?= 60
 PACKAGES := gcc libc6-dev libssl-dev liblmdb-dev pkg-config openssl curl python3 python3-pytest strace lmdb-utils \
             softhsm2
 
-.PHONY: help deps build demo test test-swift test-end-to-end test-crash test-fuzz bench lint format install clean
+.PHONY: help deps build demo test test-swift test-end-to-end test-crash test-fuzz bench bench-rotation \
+        lint format install clean
 
 help:
 	@echo "make demo      a vault in a temporary directory: cards become tokens and come back"
 	@echo "make test      every test (about half an hour on two cores)"
 	@echo "make build     .build/release/strongroomd and .build/release/strongroom"
 	@echo "make bench     short benchmarks, results in bench/results"
+	@echo "make bench-rotation  rotations of the keys under load, results there too"
 	@echo "make lint      swift format, strict"
 	@echo "make install   programs, units, documents below DESTDIR/PREFIX"
 
@@ -54,6 +56,9 @@ test-end-to-end: build
 
 bench: build
 	bench/run
+
+bench-rotation: build
+	bench/run rotation
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources

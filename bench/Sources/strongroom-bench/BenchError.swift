@@ -12,6 +12,16 @@ enum BenchError: Error, CustomStringConvertible {
     case failed(scenario: String, StrongroomError)
     /// The process with this id cannot be looked at.
     case noSuchProcess(Int32)
+    /// The control socket does not do what it should.
+    case control(String)
+    /// The rotation does not end; `reason` is the vault's own.
+    case rotationStuck(state: String, reason: String)
+    /// More requests were due than the vault answered.
+    case overloaded(scenario: String)
+    /// A thread cannot be started; the number is an errno.
+    case thread(errno: Int32)
+    /// Something was not as it must be: there is no result.
+    case checkFailed(count: Int)
     /// A file cannot be written; the number is an errno.
     case file(String, errno: Int32)
 
@@ -22,6 +32,11 @@ enum BenchError: Error, CustomStringConvertible {
         case .wrongCount(let scenario, let expected, let got): "\(scenario): \(got) answers to \(expected) lines"
         case .failed(let scenario, let error): "\(scenario): \(error)"
         case .noSuchProcess(let pid): "no process \(pid), or not ours to look at"
+        case .control(let text): "control socket: \(text)"
+        case .rotationStuck(let state, let reason): "the rotation does not end: \(state) \(reason)"
+        case .overloaded(let scenario): "\(scenario): the load is more than this machine stands; lower its rate"
+        case .thread(let number): "no thread (errno \(number))"
+        case .checkFailed(let count): "\(count) checks FAILED: these figures are worth nothing"
         case .file(let path, let number): "\(path) cannot be written (errno \(number))"
         }
     }

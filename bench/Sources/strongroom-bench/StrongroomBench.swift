@@ -7,5 +7,5 @@ struct StrongroomBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "strongroom-bench",
         abstract: "Measures a running vault: what each call costs the server, and how long it takes.",
-        subcommands: [RunCommand.self], defaultSubcommand: RunCommand.self)
+        subcommands: [RunCommand.self, RotationCommand.self], defaultSubcommand: RunCommand.self)
 }

@@ -16,6 +16,17 @@ struct VaultAddress: Sendable {
     /// The client that gets cards back.
     var billing: StrongroomClient.Configuration { configuration("billing") }
 
+    /// A client whose failure names the scenario.
+    static func client(
+        _ configuration: StrongroomClient.Configuration, _ scenario: String
+    ) throws(BenchError) -> StrongroomClient {
+        do throws(StrongroomError) {
+            return try StrongroomClient(configuration: configuration)
+        } catch {
+            throw .failed(scenario: scenario, error)
+        }
+    }
+
     private func configuration(_ client: String) -> StrongroomClient.Configuration {
         var configuration = StrongroomClient.Configuration(
             endpoint: endpoint, certificate: "\(certificates)/\(client).crt", key: "\(certificates)/\(client).key",

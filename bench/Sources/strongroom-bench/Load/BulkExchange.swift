@@ -30,6 +30,18 @@ struct BulkExchange {
         }
     }
 
+    /// Hands in cards that the vault has seen and compares their tokens with those it gave before.
+    func tokenizeAgain(_ client: StrongroomClient, _ cards: [(index: Int, token: UInt64)]) async throws {
+        let tokens = try await exchange(count: cards.count) { () throws(StrongroomError) in
+            try await client.bulkTokenize()
+        } line: { place in
+            Deck.number(cards[place].index)
+        }
+        for (token, card) in zip(tokens, cards) where token != card.token {
+            throw BenchError.wrongAnswer(scenario: scenario)
+        }
+    }
+
     private func exchange(
         count: Int, open: () async throws(StrongroomError) -> BulkStream, line: @escaping @Sendable (Int) -> UInt64
     ) async throws -> [UInt64] {

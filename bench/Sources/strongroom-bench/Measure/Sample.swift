@@ -8,6 +8,8 @@ struct Sample: Sendable {
     var items: Int
     var seconds: Double
     var serverCPUNanoseconds: UInt64
+    /// CPU time of the load generator.
+    var ownCPUNanoseconds: UInt64
     /// CPU time of the server in ticks, for the kernel's share.
     var serverTicks: CPUTicks
     /// The part of the machine that neither the server nor the load generator used, and that was not idle: 0 to 1.
@@ -41,12 +43,13 @@ struct Stopwatch {
     func stop(requests: Int, items: Int, latencies: Histogram<UInt64>? = nil) throws(BenchError) -> Sample {
         let elapsed = monotonicNanoseconds() - start
         let serverCPU = try server.cpuNanoseconds() - cpu
-        let ours = serverCPU + (nanoseconds(CLOCK_PROCESS_CPUTIME_ID) ?? 0) - own
+        let ownCPU = (nanoseconds(CLOCK_PROCESS_CPUTIME_ID) ?? 0) - own
         let all = zip(busy, MachineLoad.busyNanoseconds()).map { Double($1 - $0) } ?? 0
-        let others = max(0, all - Double(ours)) / (Double(elapsed) * Double(MachineLoad.cores))
+        let others = max(0, all - Double(serverCPU + ownCPU)) / (Double(elapsed) * Double(MachineLoad.cores))
         return Sample(
             requests: requests, items: items, seconds: Double(elapsed) / 1e9, serverCPUNanoseconds: serverCPU,
-            serverTicks: try server.ticks() - ticks, otherLoad: min(1, others), latencies: latencies)
+            ownCPUNanoseconds: ownCPU, serverTicks: try server.ticks() - ticks, otherLoad: min(1, others),
+            latencies: latencies)
     }
 
     private func zip(_ first: UInt64?, _ second: UInt64?) -> (UInt64, UInt64)? {

@@ -45,4 +45,7 @@ struct Spread: Sendable {
         median = sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
         (least, most) = (first, last)
     }
+
+    /// `2 (1 - 3)`: the median, with least and most in brackets.
+    func text(_ figure: (Double) -> String) -> String { "\(figure(median)) (\(figure(least)) - \(figure(most)))" }
 }

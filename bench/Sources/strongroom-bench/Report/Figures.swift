@@ -26,6 +26,9 @@ enum Figures {
             ? "\(short(Double(nanoseconds) / 1e3)) us" : "\(short(Double(nanoseconds) / 1e6)) ms"
     }
 
+    /// Bytes in MiB, without the unit.
+    static func megabytes(_ bytes: UInt64) -> String { whole(Double(bytes) / 1_048_576) }
+
     /// A share as `12 %`.
     static func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 

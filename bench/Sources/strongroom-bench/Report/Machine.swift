@@ -32,6 +32,16 @@ struct Machine {
         return words.joined(separator: "-")
     }
 
+    /// The list at the head of a results file.
+    func head(isUnixSocket: Bool) -> String {
+        let gigabytes = Figures.short(Double(memoryBytes) / 1_073_741_824)
+        let transport = "\(isUnixSocket ? "a Unix socket" : "TCP on loopback"), TLS 1.3 with client certificates"
+        let lines =
+            [("Machine", "\(processor), \(cores) cores, \(gigabytes) GiB of memory"), ("Kernel", "Linux \(kernel)")]
+            + facts.map { ($0.name, $0.text) } + [("Transport", "\(transport), HTTP/1.1 keep-alive")]
+        return lines.map { "- \($0.0): \($0.1)" }.joined(separator: "\n")
+    }
+
     private static func today() -> String {
         var now = time(nil)
         var parts = unsafe tm()

@@ -45,7 +45,7 @@ extension Scenario {
             try await measure(loop, stage, runs, give)
             await loop.close()
             let made = loop.talks.flatMap(\.tokens)
-            let client = try stage.client(stage.vault.billing, name)
+            let client = try VaultAddress.client(stage.vault.billing, name)
             try await BulkExchange(scenario: name).detokenize(client, made)
             await client.shutDown()
         }
@@ -69,7 +69,7 @@ extension Scenario {
     /// Reveals every card once, in random order, by one stream, and compares every line.
     static func bulkReveal(_ name: String) -> Scenario {
         Scenario(name: name) { stage, runs, give in
-            let client = try stage.client(stage.vault.billing, name)
+            let client = try VaultAddress.client(stage.vault.billing, name)
             let exchange = BulkExchange(scenario: name)
             var random = SplitMix64(seed: 1)
             for _ in 0..<runs {
@@ -85,8 +85,8 @@ extension Scenario {
     /// Hands in `lines` new cards by one stream; reveals all of them afterwards and compares.
     static func bulkTokenize(_ name: String, lines: Int) -> Scenario {
         Scenario(name: name) { stage, runs, give in
-            let checkout = try stage.client(stage.vault.checkout, name)
-            let billing = try stage.client(stage.vault.billing, name)
+            let checkout = try VaultAddress.client(stage.vault.checkout, name)
+            let billing = try VaultAddress.client(stage.vault.billing, name)
             let exchange = BulkExchange(scenario: name)
             for _ in 0..<runs {
                 let first = stage.newCards.take(lines)
@@ -98,19 +98,6 @@ extension Scenario {
             }
             await checkout.shutDown()
             await billing.shutDown()
-        }
-    }
-}
-
-extension Stage {
-    /// A client whose failure names the scenario.
-    func client(
-        _ configuration: StrongroomClient.Configuration, _ scenario: String
-    ) throws(BenchError) -> StrongroomClient {
-        do throws(StrongroomError) {
-            return try StrongroomClient(configuration: configuration)
-        } catch {
-            throw .failed(scenario: scenario, error)
         }
     }
 }

@@ -57,7 +57,7 @@ struct Suite: Sendable {
     }
 
     /// Fills the vault in as many streams as there are runs, so that the spread shows how cost grows with the store.
-    private func fill(_ cards: Int) async throws -> (tokens: [UInt64], series: Series) {
+    func fill(_ cards: Int) async throws -> (tokens: [UInt64], series: Series) {
         var series = Series(name: "tokenize, bulk stream, filling the empty vault")
         let exchange = BulkExchange(scenario: series.name)
         do {
