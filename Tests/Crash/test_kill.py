@@ -7,6 +7,7 @@ test_replay.py is about the disk.
 import threading
 import time
 
+import test_key_kills as keys
 import vault as vaults
 
 
@@ -84,17 +85,19 @@ class Load:
 def test_every_acknowledged_token_survives_kill_9_and_no_card_has_two_tokens(make_vault, source):
     """50 rounds (STRONGROOM_KILL_ROUNDS for more) of load on 8 connections, SIGKILL at a random moment, restart.
 
-    After each: ready again within a second, every acknowledged token gives its card, a card never has two tokens nor a
+    Keys of both kinds turn over meanwhile. After each: ready again within a second, every acknowledged token gives its card, a card never has two tokens nor a
     token two cards, and a batch without an answer is there whole or not at all.
     """
     rounds = vaults.knob("STRONGROOM_KILL_ROUNDS", 50)
-    vault = make_vault()
+    vault = make_vault(extra="keys: {move_slice: 100}\n")
     shared = vaults.cards(source, 2000)
     token_of, card_of, starts, halves = {}, {}, [], 0
     vault.start()
     for number in range(rounds):
         load = Load(vault, source, shared)
         load.start()
+        # Mostly there is one under way from an earlier round.
+        keys.control(vault, f"/v1/keys/rotate?purpose={source.choice(('data', 'index', 'all'))}")
         time.sleep(source.uniform(0.02, 0.4))
         vault.kill()
         load.join()
@@ -110,6 +113,8 @@ def test_every_acknowledged_token_survives_kill_9_and_no_card_has_two_tokens(mak
         assert not wrong, f"round {number}: {len(wrong)} of {len(fresh)} acknowledged tokens lost or wrong: {wrong[:3]}"
         halves += check_unanswered(vault, load, token_of, card_of, number)
 
+    assert keys.wait_for_jobs(vault, 120)
+    destroyed = len(keys.control(vault, "/v1/keys", "GET")[1]["receipts"])
     everything = [(token, pan) for pan, token in token_of.items()]
     wrong = vault.wrong(everything)
     assert not wrong, f"{len(wrong)} of {len(everything)} tokens of all rounds lost or wrong: {wrong[:3]}"
@@ -122,7 +127,8 @@ def test_every_acknowledged_token_survives_kill_9_and_no_card_has_two_tokens(mak
     assert vault.stop() == 0
     slow = [seconds for seconds in starts if seconds > 1]
     print(
-        f"{rounds} kills, {len(everything)} tokens acknowledged, {halves} unanswered batches; "
+        f"{rounds} kills, {len(everything)} tokens acknowledged, {halves} unanswered batches, {destroyed} keys "
+        f"destroyed; "
         f"ready after {sorted(starts)[rounds // 2]:.3f} s in the middle, {max(starts):.3f} s at most")
     # One stall of a busy disk in fifty is the disk's, not the daemon's.
     assert len(slow) <= rounds // 50, f"not ready within a second: {slow}"
