@@ -9,7 +9,7 @@ extension Configuration {
         package var indexPeriod = Cryptoperiod(length: .days(365), rotate: nil, refuse: nil)
         /// Records that a rotation moves in a second at most; nil is as many as the writer has time for.
         package var moveRate: Int? = 20_000
-        /// Records that a rotation moves in one transaction.
+        /// Records that a rotation moves in one transaction; of index entries, which lie apart, an eighth as many.
         package var moveSlice = 200
         /// Where the random number of the last start is kept; nil is `epoch` in the data directory. On another volume it
         /// tells a data directory that went back in time as a whole.

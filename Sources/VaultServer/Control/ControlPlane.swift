@@ -24,7 +24,7 @@ struct ControlPlane: Sendable {
         }
         if command == .verify { return VerifyJob(service: service).start(responder) }
         // Reading files and counters, and waiting for the writer thread, does not belong on an event loop.
-        NIOThreadPool.singleton.submit { _ in
+        service.background.submit { _ in
             do throws(KeyFailure) {
                 try perform(command, request, body, Operator(uid: operatorID), responder)
             } catch {

@@ -18,7 +18,7 @@ struct VerifyJob: Sendable {
                     .object([("code", .string("busy")), ("title", .string("A verify is running already."))]),
                     status: 409))
         }
-        NIOThreadPool.singleton.submit { _ in
+        service.background.submit { _ in
             run(responder)
             service.jobs.end(.verify)
         }

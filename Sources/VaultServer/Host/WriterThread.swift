@@ -63,6 +63,10 @@ package final class WriterThread: @unchecked Sendable {
     private var drawsCounted: (draws: UInt64, full: UInt64) = (0, 0)
     private var lastSweep: UInt32 = 0
     private var nextResume: UInt64 = 0
+    /// When requests were served last.
+    private var lastRequest: UInt64 = 0
+    /// How long after a request others are to be expected.
+    private static let busyNanoseconds: UInt64 = 100_000_000
 
     init(
         host: VaultHost, keys: KeyManager, policy: PolicyBox, readers: ReaderGate, configuration: Configuration.Store,
@@ -148,6 +152,7 @@ package final class WriterThread: @unchecked Sendable {
             allowed = jobs.filter { $0.batch.onlyForgets }
         }
         if !allowed.isEmpty { apply(allowed) }
+        lastRequest = MonotonicClock.now
         if let count = writer?.encryptions { keys.noteEncryptions(count) }
     }
 
@@ -161,7 +166,9 @@ package final class WriterThread: @unchecked Sendable {
                 ? try writer!.moveEntries(limit: order.limit) : try writer!.moveRecords(limit: order.limit)
             metrics.commits.add(1)
             metrics.commitNanoseconds.add(MonotonicClock.now - now)
-            keys.moved(order, slice, now: MonotonicClock.now)
+            let ended = MonotonicClock.now
+            keys.moved(
+                order, slice, elapsed: ended - now, isBusy: now < lastRequest + Self.busyNanoseconds, now: ended)
             if let count = writer?.encryptions { keys.noteEncryptions(count) }
         } catch {
             keys.notMoved(order, judge(error), now: MonotonicClock.now)

@@ -126,7 +126,9 @@ extension KeyManager {
             guard let rotation = rotations[purpose], rotation.state == .moving, now >= rotation.nextSlice else {
                 continue
             }
-            return SliceOrder(purpose: purpose, limit: configuration.keys.moveSlice)
+            // Index entries go to other pages all over the table: each costs about as much to write as eight records.
+            let slice = configuration.keys.moveSlice
+            return SliceOrder(purpose: purpose, limit: purpose == .index ? max(1, slice / 8) : slice)
         }
         return nil
     }
@@ -137,8 +139,9 @@ extension KeyManager {
         return rotations.values.filter { $0.state == .moving }.map { $0.nextSlice > now ? $0.nextSlice - now : 0 }.min()
     }
 
-    /// A slice is on disk.
-    func moved(_ order: SliceOrder, _ slice: MoveSlice, now: UInt64) {
+    /// A slice is on disk. It took `elapsed` nanoseconds; where requests are about, as long a rest follows, so that one that
+    /// comes finds the writer free half of the time at least.
+    func moved(_ order: SliceOrder, _ slice: MoveSlice, elapsed: UInt64, isBusy: Bool, now: UInt64) {
         guard var rotation = rotations[order.purpose] else { return }
         rotation.meter.add(slice.moved, at: now)
         rotation.done += UInt64(slice.moved)
@@ -149,6 +152,7 @@ extension KeyManager {
             rotation.nextSlice =
                 max(rotation.nextSlice, earliest) + UInt64(Double(max(slice.moved, 1)) / Double(rate) * 1e9)
         }
+        if isBusy { rotation.nextSlice = max(rotation.nextSlice, now + elapsed) }
         rotations[order.purpose] = rotation
         if slice.isAtEnd { walkEnded(order.purpose, slice, now) }
         publish()
@@ -205,31 +209,48 @@ extension KeyManager {
         rotations[purpose]?.state = .proving
         rotations[purpose]?.reason = ""
         publish()
-        NIOThreadPool.singleton.submit { [self] _ in
-            var found: [UInt32: UInt64]? = [:]
-            var failure: StoreError?
-            for version in versions {
-                do throws(StoreError) {
-                    guard
-                        let count = try store.scan(
-                            purpose, for: version,
-                            isCancelled: { isStopping.load(ordering: .relaxed) || host.state == .sealed })
-                    else { return }
-                    found?[version] = count
-                } catch {
-                    failure = error
-                    found = nil
-                }
-            }
-            let (result, reason) = (found, failure?.message ?? "")
-            _ = onWriterThread { self.proved(purpose, result, reason) }
+        background.submit { [self] _ in
+            // A store that is closed and opened again must not be held open for this.
+            let isOver = { self.isStopping.load(ordering: .relaxed) || self.host.currentStore !== store }
+            let result = Self.scan(store, purpose, versions, isCancelled: isOver)
+            _ = onWriterThread { self.proved(purpose, result) }
         }
     }
 
-    private func proved(_ purpose: KeyPurpose, _ found: [UInt32: UInt64]?, _ failure: String) {
+    /// What a look at every entry came to.
+    private enum Proof: Sendable {
+        /// Entries under each version.
+        case found([UInt32: UInt64])
+        case failed(String)
+        case cancelled
+    }
+
+    private static func scan(
+        _ store: Store, _ purpose: KeyPurpose, _ versions: [UInt32], isCancelled: () -> Bool
+    ) -> Proof {
+        var found: [UInt32: UInt64] = [:]
+        do throws(StoreError) {
+            for version in versions {
+                guard let count = try store.scan(purpose, for: version, isCancelled: isCancelled) else {
+                    return .cancelled
+                }
+                found[version] = count
+            }
+            return .found(found)
+        } catch {
+            return .failed(error.message)
+        }
+    }
+
+    private func proved(_ purpose: KeyPurpose, _ proof: Proof) {
         guard rotations[purpose]?.state == .proving else { return }
         let now = MonotonicClock.now
-        guard let found else { return hold(purpose, .blocked, failure, now + Self.longRetry) }
+        let found: [UInt32: UInt64]
+        switch proof {
+        case .found(let counts): found = counts
+        case .failed(let reason): return hold(purpose, .blocked, reason, now + Self.longRetry)
+        case .cancelled: return hold(purpose, .paused, "the store was opened anew", now + Self.retry)
+        }
         if let (version, count) = found.first(where: { $0.value > 0 }) {
             rotations[purpose]?.authorities[version] = nil
             return hold(

@@ -1,5 +1,6 @@
 internal import Logging
 internal import NIOCore
+internal import NIOPosix
 internal import Synchronization
 internal import VaultCore
 
@@ -11,6 +12,8 @@ internal import VaultCore
 final class KeyManager: @unchecked Sendable {
     let host: VaultHost
     let gate: ReaderGate
+    /// For what takes long and does not write.
+    let background: NIOThreadPool
     let logger: Logger
     /// Any thread.
     let board = KeyBoard()
@@ -31,9 +34,12 @@ final class KeyManager: @unchecked Sendable {
     private var lastTick: UInt64 = 0
     private var lastWarning: [KeyPurpose: UInt64] = [:]
 
-    init(host: VaultHost, gate: ReaderGate, configuration: Configuration, logger: Logger) {
+    init(
+        host: VaultHost, gate: ReaderGate, background: NIOThreadPool, configuration: Configuration, logger: Logger
+    ) {
         self.host = host
         self.gate = gate
+        self.background = background
         self.logger = logger
         configurationBox = Mutex(configuration)
     }

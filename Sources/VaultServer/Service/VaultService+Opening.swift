@@ -55,17 +55,14 @@ extension VaultService {
         try openStore(keyring)
         do throws(StartupError) {
             keys.begin(root)
-            let isSettled = try settle()
-            let registry: Registry
-            if isSettled {
-                registry = try Self.register(configuration, host, logger: logger)
-            } else {
-                host.setState(.stopped)
-                registry = try Self.names(host)
-            }
+            let (registry, isWritable) =
+                try settle()
+                ? try Self.register(configuration, host, logger: logger) : (try Self.names(host), false)
             let policy = try Self.makePolicy(configuration, registry)
             policyBox.replace(policy)
             if let store = host.currentStore { gate.open(store, policy) }
+            // Last: until every loop goes by the database's numbers for names, requests are answered `sealed`.
+            host.setState(isWritable ? .writing : .stopped)
             Self.logNotes(policy, logger)
         } catch {
             keys.end()
@@ -117,11 +114,11 @@ extension VaultService {
         }
     }
 
-    /// Numbers for the configuration's names, and the proof that the disk takes writes. On a full disk the vault starts
-    /// all the same: it can reveal, and the writer thread tries again every second.
+    /// Numbers for the configuration's names, and whether the disk took the write that proves it. On a full disk the vault
+    /// serves all the same: it can reveal, and the writer thread tries again every second.
     static func register(
         _ configuration: Configuration, _ host: VaultHost, logger: Logger, afterCrash: Bool = true
-    ) throws(StartupError) -> Registry {
+    ) throws(StartupError) -> (Registry, isWritable: Bool) {
         guard let store = host.currentStore, let keyring = host.keyring else {
             throw .store(.damaged("the store is closed"), path: host.files.database)
         }
@@ -130,17 +127,11 @@ extension VaultService {
         do throws(StoreError) {
             let registry = try store.prepare(
                 keyring: keyring, formats: formats, purposes: purposes, afterCrash: afterCrash)
-            host.setState(.writing)
-            return registry
+            return (registry, true)
         } catch {
             guard error.isFull else { throw .store(error, path: host.files.database) }
-            host.setState(.stopped)
             logger.error("write_stopped", metadata: ["reason": "\(error.message)"])
-            do throws(StoreError) {
-                return try store.registry()
-            } catch {
-                throw .store(error, path: host.files.database)
-            }
+            return (try names(host), false)
         }
     }
 

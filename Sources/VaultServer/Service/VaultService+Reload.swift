@@ -23,9 +23,7 @@ extension VaultService {
                 throw .configuration("needs a restart to change: \(fixed.joined(separator: ", "))")
             }
             let context = try Self.makeTLS(new)
-            let registry =
-                host.state == .sealed
-                ? Self.provisionalNames(new) : try Self.register(new, host, logger: logger, afterCrash: false)
+            let registry = try numbers(new)
             let policy = try Self.makePolicy(new, registry)
             let settings = Settings(new, openFilesMax: openFilesMax)
             try resize(new)
@@ -43,6 +41,14 @@ extension VaultService {
             logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
             throw error
         }
+    }
+
+    /// Numbers for the new names. Where the disk takes no writes there are none for names that are new.
+    private func numbers(_ new: Configuration) throws(StartupError) -> Registry {
+        if host.state == .sealed { return Self.provisionalNames(new) }
+        let (registry, isWritable) = try Self.register(new, host, logger: logger, afterCrash: false)
+        if isWritable, host.state == .stopped { host.setState(.writing) }
+        return registry
     }
 
     /// What only a restart changes. The root key may change in the file without one: after a rewrap it has to.

@@ -26,6 +26,9 @@ package final class VaultService: Sendable {
     let jobs = JobRegister()
     let configurationBox: Mutex<Configuration>
     private let group: MultiThreadedEventLoopGroup
+    /// For what waits: commands of operators, a verify, the proof at the end of a rotation. More threads than there are
+    /// long jobs, so that a status never waits for one.
+    let background = NIOThreadPool(numberOfThreads: 6)
     /// The operations and control planes have a loop of their own: they answer while the others are busy.
     let sideGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let channels = Mutex<[any Channel]>([])
@@ -46,7 +49,9 @@ package final class VaultService: Sendable {
         // Until the vault is open there are no numbers for names; requests are answered `sealed`.
         policyBox = PolicyBox(try Self.makePolicy(configuration, Self.provisionalNames(configuration)))
         configurationBox = Mutex(configuration)
-        keys = KeyManager(host: host, gate: gate, configuration: configuration, logger: logger)
+        background.start()
+        keys = KeyManager(
+            host: host, gate: gate, background: background, configuration: configuration, logger: logger)
         writer = WriterThread(
             host: host, keys: keys, policy: policyBox, readers: gate, configuration: configuration.store,
             metrics: metrics, logger: logger)
@@ -219,6 +224,7 @@ package final class VaultService: Sendable {
     private func stopThreads() async {
         gate.close()
         writer.stop()
+        try? await background.shutdownGracefully()
         try? await group.shutdownGracefully()
         try? await sideGroup.shutdownGracefully()
         host.close()
