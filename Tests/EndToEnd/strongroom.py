@@ -180,7 +180,8 @@ class Vault:
 
     def initialize(self):
         """`strongroom init`: root key, data directory, keyring."""
-        subprocess.run([COMMAND, "init", "--config", self.config], check=True, capture_output=True, timeout=60)
+        done = subprocess.run([COMMAND, "init", "--config", self.config], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"init ended with {done.returncode}: {done.stdout}{done.stderr}"
 
     @property
     def data(self):
