@@ -73,15 +73,15 @@ class Damaged:
         _, is_sound = vault.verify()
         self.found += not is_sound
         assert not (gone and is_sound), f"{what}: verify finds nothing although {len(gone)} tokens are gone: {gone[:3]}"
-        self.write_or_end(what, given)
+        self.write_or_end(what, given, is_sound)
         assert vault.process.poll() is None, f"{what}: the daemon ended with {vault.process.poll()}"
         assert vault.get("/livez")[0] == 200, what
         vault.kill()
 
-    def write_or_end(self, what, given):
+    def write_or_end(self, what, given, is_sound):
         """A write; where it ends the process, the next start reads as this one did."""
         try:
-            self.write(what)
+            self.write(what, is_sound)
         except vaults.Gone:
             code = self.vault.process.wait(20)
             assert code < 0, f"{what}: a write met exit code {code}"
@@ -90,20 +90,27 @@ class Damaged:
             again = self.vault.detokenize([token for token, _ in self.pairs])
             assert again == given, f"{what}: reads changed after a write ended the process"
 
-    def write(self, what):
-        """New cards on the damaged store: taken and given back, or refused, but nothing else."""
+    def write(self, what, is_sound):
+        """New cards on the damaged store: taken and given back, or refused, but nothing else. Under a branch page whose
+        keys are in no order LMDB may not find again what it has just stored: only where `verify` says that the store is
+        damaged, and never another card.
+        """
         pans = vaults.cards(self.source, 5)
         with self.vault.client() as client:
             status, body = client.call("tokenize", {"cards": [{"pan": pan} for pan in pans]})
         if status == 200:
             pairs = [(result["token"], pan) for result, pan in zip(body["results"], pans) if "token" in result]
             wrong = self.vault.wrong(pairs)
-            assert not wrong, f"{what}: fresh tokens are wrong: {wrong[:3]}"
+            lost = [answer for _, answer in wrong if answer in REFUSALS]
+            assert len(lost) == len(wrong), f"{what}: fresh tokens are wrong: {wrong[:3]}"
+            assert not lost or not is_sound, f"{what}: verify finds nothing, and fresh tokens are gone: {wrong[:3]}"
         else:
             assert status in (500, 503, 507), f"{what}: {status} {body}"
 
     def report(self, count):
-        assert self.ended * 100 <= ENDED_MAX * count, f"{self.ended} of {count} writes ended the process"
+        # One of a few says nothing against two of a hundred.
+        most = max(1, ENDED_MAX * count // 100)
+        assert self.ended <= most, f"{self.ended} of {count} writes ended the process"
         print(
             f"{count} damaged stores of {len(self.pairs)} tokens: {self.touched} with tokens gone, {self.refused} "
             f"refused as damaged, {self.hidden} not found, {self.unopened} refused at the start, 0 wrong; "

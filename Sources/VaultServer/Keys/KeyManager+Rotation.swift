@@ -1,58 +1,11 @@
 internal import Logging
-internal import NIOPosix
-internal import Synchronization
 internal import VaultCore
 
-/// A rotation under way, as the writer thread sees it. What must survive a crash is elsewhere: which versions retire is in
-/// the keyring, how far the move is in the database.
-struct Rotation {
-    let purpose: KeyPurpose
-    var state = JobStatus.State.moving
-    var reason = ""
-    /// Nanoseconds of the monotonic clock before which no slice is due.
-    var nextSlice: UInt64 = 0
-    /// When a paused, waiting or blocked rotation is looked at again.
-    var wakes: UInt64 = 0
-    /// Walks that ended with something left and nothing passed over.
-    var vainWalks = 0
-    var pendingID: UInt32 = 0
-    /// Who asked for the destruction of a version; the rotation's own people where nobody did.
-    var authorities: [UInt32: KeyAuthority] = [:]
-    var done: UInt64 = 0
-    var total: UInt64 = 0
-    var meter = RateMeter()
-
-    init(_ purpose: KeyPurpose) { self.purpose = purpose }
-}
-
-/// Records a second over the last seconds.
-struct RateMeter {
-    private var windowStart: UInt64 = 0
-    private var count: UInt64 = 0
-    private(set) var rate: Double = 0
-
-    mutating func add(_ amount: Int, at now: UInt64) {
-        if windowStart == 0 { windowStart = now }
-        count += UInt64(amount)
-        let seconds = Double(now - windowStart) / 1e9
-        guard seconds >= 0.5 else { return }
-        let latest = Double(count) / seconds
-        rate = rate == 0 ? latest : 0.6 * rate + 0.4 * latest
-        windowStart = now
-        count = 0
-    }
-}
-
-/// A slice that is due.
-struct SliceOrder {
-    let purpose: KeyPurpose
-    let limit: Int
-}
-
+// Rotations under way: commands, slices, and what others see of them.
 extension KeyManager {
-    private static let retry: UInt64 = 1_000_000_000
+    static let retry: UInt64 = 1_000_000_000
     /// Damage does not go away by itself: no use in reading the whole table for it every second.
-    private static let longRetry: UInt64 = 600 * 1_000_000_000
+    static let longRetry: UInt64 = 600 * 1_000_000_000
 
     // MARK: Commands
 
@@ -170,7 +123,7 @@ extension KeyManager {
         }
     }
 
-    private func hold(_ purpose: KeyPurpose, _ state: JobStatus.State, _ reason: String, _ wakes: UInt64) {
+    func hold(_ purpose: KeyPurpose, _ state: JobStatus.State, _ reason: String, _ wakes: UInt64) {
         guard var rotation = rotations[purpose] else { return }
         if rotation.state != state || rotation.reason != reason {
             logger.warning(
@@ -199,145 +152,6 @@ extension KeyManager {
         }
         rotation.vainWalks += 1
         rotations[purpose] = rotation
-    }
-
-    // MARK: The end
-
-    /// Looks at every entry, on another thread, for one that still needs one of these retiring versions.
-    private func startProof(_ purpose: KeyPurpose, _ versions: [UInt32]) {
-        guard let store = host.currentStore, rotations[purpose]?.state != .proving else { return }
-        rotations[purpose]?.state = .proving
-        rotations[purpose]?.reason = ""
-        publish()
-        background.submit { [self] _ in
-            // A store that is closed and opened again must not be held open for this.
-            let isOver = { self.isStopping.load(ordering: .relaxed) || self.host.currentStore !== store }
-            let result = Self.scan(store, purpose, versions, isCancelled: isOver)
-            _ = onWriterThread { self.proved(purpose, result) }
-        }
-    }
-
-    /// What a look at every entry came to.
-    private enum Proof: Sendable {
-        /// Entries under each version.
-        case found([UInt32: UInt64])
-        case failed(String)
-        case cancelled
-    }
-
-    private static func scan(
-        _ store: Store, _ purpose: KeyPurpose, _ versions: [UInt32], isCancelled: () -> Bool
-    ) -> Proof {
-        var found: [UInt32: UInt64] = [:]
-        do throws(StoreError) {
-            for version in versions {
-                guard let count = try store.scan(purpose, for: version, isCancelled: isCancelled) else {
-                    return .cancelled
-                }
-                found[version] = count
-            }
-            return .found(found)
-        } catch {
-            return .failed(error.message)
-        }
-    }
-
-    private func proved(_ purpose: KeyPurpose, _ proof: Proof) {
-        guard rotations[purpose]?.state == .proving else { return }
-        let now = MonotonicClock.now
-        let found: [UInt32: UInt64]
-        switch proof {
-        case .found(let counts): found = counts
-        case .failed(let reason): return hold(purpose, .blocked, reason, now + Self.longRetry)
-        case .cancelled: return hold(purpose, .paused, "the store was opened anew", now + Self.retry)
-        }
-        if let (version, count) = found.first(where: { $0.value > 0 }) {
-            rotations[purpose]?.authorities[version] = nil
-            return hold(
-                purpose, .blocked,
-                "the counters say that version \(version) is free, and \(count) entries need it: run 'strongroom verify'",
-                now + Self.longRetry)
-        }
-        finish(purpose, Array(found.keys), now)
-    }
-
-    /// Nothing needs the old versions: takes their keys away, or asks for the second person.
-    private func finish(_ purpose: KeyPurpose, _ versions: [UInt32], _ now: UInt64) {
-        guard let keyring = host.keyring, let rotation = rotations[purpose] else { return }
-        if purpose == .index, mustWait(for: versions, keyring) {
-            return hold(
-                purpose, .waiting, "request ids under the old index key are remembered for a day",
-                now + 60 * 1_000_000_000)
-        }
-        do throws(KeyFailure) {
-            for version in versions.sorted() {
-                guard let current = host.keyring, current.version(purpose, version)?.state == .retiring else {
-                    continue
-                }
-                let note = current.annex.rotations.first { $0.purpose == purpose && $0.version == version }
-                let ordered = rotation.authorities[version]
-                if ordered == nil, configuration.dualControl.contains(.destroy) {
-                    try askForApproval(purpose, version, note, now)
-                    continue
-                }
-                try takeAway(purpose, version, by: ordered ?? note?.authority ?? .automatic)
-            }
-            if rotations[purpose]?.state == .awaitingApproval { return }
-            rotations[purpose] = nil
-            resumeRotation(purpose)
-        } catch {
-            return hold(purpose, .paused, "\(error.code): \(error.title)", now + Self.retry)
-        }
-        publish()
-    }
-
-    private func mustWait(for versions: [UInt32], _ keyring: Keyring) -> Bool {
-        guard let store = host.currentStore else { return true }
-        let retired = versions.compactMap { keyring.version(.index, $0)?.retired }.max() ?? 0
-        // Keys of requests that were on their way when the version retired.
-        let until = UInt32(clamping: retired) &+ 60
-        return (try? store.remembersRequests(before: until, now: WallClock.seconds)) ?? true
-    }
-
-    private func askForApproval(
-        _ purpose: KeyPurpose, _ version: UInt32, _ note: RotationNote?, _ now: UInt64
-    ) throws(KeyFailure) {
-        let command = OperatorCommand.destroy(purpose, version)
-        let seconds = UInt64(WallClock.seconds)
-        // One that was filed before a restart is still good.
-        let filed = host.keyring?.annex.pending.first {
-            $0.command == command.kind.rawValue && $0.argument == command.argument && !$0.isExpired(now: seconds)
-        }
-        let pending: PendingCommand
-        if let filed {
-            pending = filed
-        } else {
-            pending = try file(
-                command, requestedBy: .max, name: note?.authority.requestedBy ?? KeyAuthority.automatic.requestedBy)
-        }
-        rotations[purpose]?.pendingID = pending.id
-        hold(purpose, .awaitingApproval, "request \(pending.id) needs a second person", now + 60 * 1_000_000_000)
-    }
-
-    private func takeAway(_ purpose: KeyPurpose, _ version: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
-        guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
-        let moved = (try? store.usage(purpose, version).moved) ?? 0
-        let next: Keyring
-        do throws(KeyChangeError) {
-            next = try keyring.destroying(
-                purpose, version, now: UInt64(WallClock.seconds), recordsMoved: moved, by: authority)
-        } catch {
-            throw KeyFailure(error)
-        }
-        try install(next)
-        board.update { $0.destroyed += 1 }
-        logger.notice(
-            "key_destroyed",
-            metadata: [
-                "purpose": "\(purpose.name)", "version": "\(version)", "moved": "\(moved)",
-                "requested_by": "\(authority.requestedBy)", "approved_by": "\(authority.approvedBy)",
-                "receipt": "\(hexText(next.annex.receipts.last?.hash ?? []))",
-            ])
     }
 
     /// Looks again at what waits.
@@ -405,7 +219,7 @@ extension KeyManager {
             }
     }
 
-    private func publish() {
+    func publish() {
         let keyring = host.keyring
         let jobs = rotations.values.sorted { $0.purpose.rawValue < $1.purpose.rawValue }.map { rotation in
             let retiring = keyring?.retiring(rotation.purpose) ?? []
@@ -417,9 +231,4 @@ extension KeyManager {
         }
         board.update { $0.jobs = jobs }
     }
-}
-
-/// Lower-case hexadecimal.
-func hexText(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

@@ -224,4 +224,23 @@ struct AdmissionTests {
         #expect(drawn.count == 1_000)
         #expect(!drawn.contains(0))
     }
+
+    @Test("a database that needs a key which was destroyed since then is refused, with what it needs")
+    func keyDestroyed() throws {
+        let vault = try TestVault()
+        #expect(try vault.tokenize(4_111_111_111_111_111) != 0)
+        let store = try #require(vault.store)
+        let place = try DatabasePlace.of(vault.directory.path)
+        try store.settleStart(generation: vault.keyring.generation, epoch: 7, place: place)
+        for purpose in [KeyPurpose.data, .index] {
+            let rotated = try vault.keyring.rotating(purpose, now: 2, by: .automatic, reason: .operatorCommand)
+            #expect(
+                try store.admission(rotated, epoch: 7, place: place)
+                    == .displaced("the keyring is newer than the database"))
+            let without = try rotated.destroying(purpose, 1, now: 3, recordsMoved: 0, by: .automatic)
+            #expect(throws: StoreError.keyDestroyed(purpose, 1, 1)) {
+                try store.admission(without, epoch: 7, place: place)
+            }
+        }
+    }
 }
