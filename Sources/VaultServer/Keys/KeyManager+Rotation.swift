@@ -219,10 +219,13 @@ extension KeyManager {
             }
     }
 
+    /// Lets other threads see the rotations. One whose last version is gone is over, a moment before it is taken off.
     func publish() {
         let keyring = host.keyring
-        let jobs = rotations.values.sorted { $0.purpose.rawValue < $1.purpose.rawValue }.map { rotation in
+        let jobs: [JobStatus] = rotations.values.sorted { $0.purpose.rawValue < $1.purpose.rawValue }.compactMap {
+            rotation in
             let retiring = keyring?.retiring(rotation.purpose) ?? []
+            guard !retiring.isEmpty else { return nil }
             return JobStatus(
                 purpose: rotation.purpose, from: retiring.map(\.number),
                 to: keyring?.active(rotation.purpose)?.number ?? 0, state: rotation.state, reason: rotation.reason,
