@@ -142,8 +142,8 @@ def tools(tmp_path_factory):
     return built
 
 
-@pytest.fixture(scope="module")
-def recording(request, tools, certificates, tmp_path_factory):
+def recorded(kind, seconds, request, tools, certificates, tmp_path_factory):
+    """Yields that kind of recording, of two lives of as many seconds; for the fixtures of a module."""
     directory = tmp_path_factory.mktemp("recording")
     made = []
 
@@ -151,12 +151,17 @@ def recording(request, tools, certificates, tmp_path_factory):
         made.append(vaults.Vault(directory / "vault", certificates, **options))
         return made[-1]
 
-    recorded = Recording(make, vaults.seeded(request), tools, directory)
+    recording = kind(make, vaults.seeded(request), tools, directory)
     try:
-        recorded.live(seconds=1.0)
-        yield recorded
+        recording.live(seconds=seconds)
+        yield recording
     finally:
         made[0].kill()
+
+
+@pytest.fixture(scope="module")
+def recording(request, tools, certificates, tmp_path_factory):
+    yield from recorded(Recording, 1.0, request, tools, certificates, tmp_path_factory)
 
 
 def test_no_power_cut_loses_an_acknowledged_token_or_the_keyring(recording, source):

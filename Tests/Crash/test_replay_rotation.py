@@ -12,7 +12,7 @@ import pytest
 
 import test_key_kills as keys
 import vault as vaults
-from test_replay import Recording, check_opened, tools  # noqa: F401 (a fixture)
+from test_replay import Recording, check_opened, recorded, tools  # noqa: F401 (a fixture)
 
 EXTRA = "keys: {move_rate: none, move_slice: 20}\n"
 
@@ -45,19 +45,7 @@ class RotatingRecording(Recording):
 
 @pytest.fixture(scope="module")
 def recording(request, tools, certificates, tmp_path_factory):  # noqa: F811
-    directory = tmp_path_factory.mktemp("recording")
-    made = []
-
-    def make(**options):
-        made.append(vaults.Vault(directory / "vault", certificates, **options))
-        return made[-1]
-
-    recorded = RotatingRecording(make, vaults.seeded(request), tools, directory)
-    try:
-        recorded.live(seconds=1.5)
-        yield recorded
-    finally:
-        made[0].kill()
+    yield from recorded(RotatingRecording, 1.5, request, tools, certificates, tmp_path_factory)
 
 
 def exported(recording, source, tmp_path, count, *options):

@@ -111,8 +111,7 @@ enum StatusReport {
                     switch client.identity {
                     case .dns(let name): ("dns", name)
                     case .uri(let uri): ("uri", uri)
-                    case .spkiSHA256(let hash):
-                        ("spki_sha256", hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+                    case .spkiSHA256(let hash): ("spki_sha256", hexText(hash))
                     }
                 return .object([
                     ("name", .string(client.name)), (identity.0, .string(identity.1)),

@@ -125,23 +125,10 @@ extension KeyManager {
 
     /// Refuses at once what would be refused after an approval.
     private func check(_ command: OperatorCommand) throws(KeyFailure) {
-        guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
+        guard let keyring = host.keyring, host.currentStore != nil else { throw .sealed }
         switch command {
-        case .rotate(let purposes):
-            for purpose in purposes {
-                guard keyring.active(purpose) != nil else { throw KeyFailure(.noActiveVersion(purpose)) }
-                if let retiring = keyring.retiring(purpose).first, !mayFollowAnother(purpose) {
-                    throw KeyFailure(.rotationUnderWay(purpose, retiring.number))
-                }
-            }
-        case .destroy(let purpose, let version):
-            do throws(KeyChangeError) {
-                _ = try keyring.destroyable(purpose, version)
-                let left = (try? store.usage(purpose, version).left) ?? .max
-                guard left == 0 else { throw .holdsRecords(purpose, version, left) }
-            } catch {
-                throw KeyFailure(error)
-            }
+        case .rotate(let purposes): for purpose in purposes { try requireRotatable(purpose, keyring) }
+        case .destroy(let purpose, let version): try requireDestroyable(purpose, version, keyring)
         case .splitShares(let plan):
             _ = try custodians(of: plan, keyring)
             try requireShares(keyring)

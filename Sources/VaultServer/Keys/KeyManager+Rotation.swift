@@ -15,15 +15,13 @@ extension KeyManager {
     ) throws(KeyFailure) {
         guard var keyring = host.keyring else { throw .sealed }
         let now = UInt64(WallClock.seconds)
-        do throws(KeyChangeError) {
-            for purpose in purposes {
-                if !mayFollow, !mayFollowAnother(purpose), let retiring = keyring.retiring(purpose).first {
-                    throw .rotationUnderWay(purpose, retiring.number)
-                }
+        for purpose in purposes {
+            if !mayFollow { try requireRotatable(purpose, keyring) }
+            do throws(KeyChangeError) {
                 keyring = try keyring.rotating(purpose, now: now, by: authority, reason: reason)
+            } catch {
+                throw KeyFailure(error)
             }
-        } catch {
-            throw KeyFailure(error)
         }
         try install(keyring)
         for purpose in purposes {
@@ -49,9 +47,17 @@ extension KeyManager {
         return (purpose == .index ? facts.index : facts.data).level >= .rotate
     }
 
-    /// Ends a retiring version that nothing needs any more: looks at every entry first, then takes its key away.
-    func destroy(_ purpose: KeyPurpose, _ number: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
-        guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
+    /// Refuses a rotation of keys that are not there, or while another is under way that can end.
+    func requireRotatable(_ purpose: KeyPurpose, _ keyring: Keyring) throws(KeyFailure) {
+        guard keyring.active(purpose) != nil else { throw KeyFailure(.noActiveVersion(purpose)) }
+        if let retiring = keyring.retiring(purpose).first, !mayFollowAnother(purpose) {
+            throw KeyFailure(.rotationUnderWay(purpose, retiring.number))
+        }
+    }
+
+    /// Refuses the end of a version that does not retire, or that entries need by the counters.
+    func requireDestroyable(_ purpose: KeyPurpose, _ number: UInt32, _ keyring: Keyring) throws(KeyFailure) {
+        guard let store = host.currentStore else { throw .sealed }
         do throws(KeyChangeError) {
             _ = try keyring.destroyable(purpose, number)
             let left = (try? store.usage(purpose, number).left) ?? .max
@@ -59,6 +65,12 @@ extension KeyManager {
         } catch {
             throw KeyFailure(error)
         }
+    }
+
+    /// Ends a retiring version that nothing needs any more: looks at every entry first, then takes its key away.
+    func destroy(_ purpose: KeyPurpose, _ number: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
+        guard let keyring = host.keyring else { throw .sealed }
+        try requireDestroyable(purpose, number, keyring)
         rotations[purpose, default: Rotation(purpose)].authorities[number] = authority
         startProof(purpose, [number])
     }

@@ -137,9 +137,7 @@ extension KeyManager {
 
     /// The shares are out: from now on they open the vault, and what opened it before does not.
     func commitShares(_ id: UInt32, by person: Operator) throws(KeyFailure) -> JSONText {
-        guard let prepared = preparedShares, prepared.id == id, prepared.owner == person.uid else {
-            throw KeyFailure(404, "no_such_ceremony", "no shares of yours wait to be put in force")
-        }
+        let prepared = try preparedShares(id, of: person)
         guard let keyring = host.keyring else { throw .sealed }
         guard keyring.root == prepared.basis else {
             preparedShares = nil
@@ -172,11 +170,17 @@ extension KeyManager {
     }
 
     func cancelShares(_ id: UInt32, by person: Operator) throws(KeyFailure) -> JSONText {
+        _ = try preparedShares(id, of: person)
+        preparedShares = nil
+        return .object([("cancelled", .bool(true))])
+    }
+
+    /// One answer for what is not there and for what is another's.
+    private func preparedShares(_ id: UInt32, of person: Operator) throws(KeyFailure) -> PreparedShares {
         guard let prepared = preparedShares, prepared.id == id, prepared.owner == person.uid else {
             throw KeyFailure(404, "no_such_ceremony", "no shares of yours wait to be put in force")
         }
-        preparedShares = nil
-        return .object([("cancelled", .bool(true))])
+        return prepared
     }
 
     func expirePreparedShares(_ now: UInt64) {

@@ -137,10 +137,8 @@ final class KeyManager: @unchecked Sendable {
     private func install(_ keyring: Keyring, root: RootBox) throws(KeyFailure) {
         guard let store = host.currentStore, let old = host.keyring else { throw .sealed }
         guard host.state == .writing || needsAdmission else { throw .writeStopped }
-        do throws(StoreError) {
+        try Self.stored { () throws(StoreError) in
             try store.intendKeyring(keyring.generation, after: old.generation)
-        } catch {
-            throw KeyFailure(error)
         }
         try write(keyring, root, instead: old)
         host.replaceKeyring(keyring)
