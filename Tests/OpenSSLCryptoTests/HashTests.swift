@@ -37,6 +37,25 @@ struct HashTests {
         #expect(throws: CryptoError.badKeyLength) { _ = try deriving([], [1], [1], count: 32) }
     }
 
+    @Test("SHA-256 behind a first byte is that of both together")
+    func prefixed() throws {
+        for count in [0, 1, 63, 64, 65, 1000] {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+            var expected = [UInt8](repeating: 0, count: 32)
+            var digest = expected
+            var expectedBytes = expected.mutableSpan
+            try sha256(([7] + bytes).span, into: &expectedBytes)
+            var digestBytes = digest.mutableSpan
+            try sha256(prefix: 7, bytes.span, into: &digestBytes)
+            #expect(digest == expected)
+        }
+        var short = [UInt8](repeating: 0, count: 31)
+        #expect(throws: CryptoError.badOutputLength) {
+            var output = short.mutableSpan
+            try sha256(prefix: 0, [UInt8]().span, into: &output)
+        }
+    }
+
     @Test("SHA-256 agrees with FIPS 180-4 and writes 32 bytes only")
     func digest() throws {
         let empty: Hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
