@@ -31,6 +31,8 @@ let package = Package(
         // System libraries: a module map and `static inline` shims, nothing else.
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Calls of glibc that the compiler's own module of it leaves out.
+        .systemLibrary(name: "CLinux"),
         // What is loaded at run time, so that there is nothing to link.
         .systemLibrary(name: "CPKCS11"),
 
@@ -42,7 +44,9 @@ let package = Package(
         .target(name: "PKCS11", dependencies: ["CPKCS11", "SecretMemory"], swiftSettings: settings),
 
         // The domain and its wire form: synchronous, no sockets.
-        .target(name: "VaultCore", dependencies: ["LMDB", "OpenSSLCrypto", "SecretMemory"], swiftSettings: settings),
+        .target(
+            name: "VaultCore", dependencies: ["CLinux", "LMDB", "OpenSSLCrypto", "SecretMemory"],
+            swiftSettings: settings),
         .target(name: "VaultWire", swiftSettings: settings),
 
         // Both ends of the wire: the TLS handler that server and client share.

@@ -1,9 +1,9 @@
 import Glibc
-import NIOCore
+package import NIOCore
 
 /// Empties `buffer`, and overwrites its memory if nobody else holds it: another holder still needs the bytes, and
 /// answers for them. A buffer that was shared is left without the shared memory.
-func wipe(_ buffer: inout ByteBuffer) {
+package func wipe(_ buffer: inout ByteBuffer) {
     guard buffer.writerIndex > 0 else { return }
     let used = buffer.writerIndex
     // `clear` keeps the memory if it is ours alone and else takes new memory; the address tells which.

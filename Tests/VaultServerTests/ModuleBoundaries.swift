@@ -4,6 +4,7 @@
 enum ModuleBoundaries {
     /// What each target may import.
     static let allowedImports: [String: Set<String>] = [
+        "CLinux": [],
         "CLMDB": [],
         "COpenSSL": [],
         "CPKCS11": [],
@@ -12,7 +13,7 @@ enum ModuleBoundaries {
         "OpenSSLCrypto": ["COpenSSL", "SecretMemory"],
         "OpenSSLTLS": ["COpenSSL", "SecretMemory", "Glibc"],
         "PKCS11": ["CPKCS11", "SecretMemory", "Glibc"],
-        "VaultCore": ["LMDB", "OpenSSLCrypto", "SecretMemory", "Glibc", "Synchronization"],
+        "VaultCore": ["CLinux", "LMDB", "OpenSSLCrypto", "SecretMemory", "Glibc", "Synchronization"],
         "VaultWire": [],
         "VaultTransport": ["OpenSSLTLS", "NIOCore", "Glibc"],
         "VaultServer": [

@@ -76,6 +76,16 @@ extension Keyring {
         return next(versions: versions, annex: annex)
     }
 
+    /// With a first version of a key that the vault did not have.
+    package func adding(_ purpose: KeyPurpose, now: UInt64) throws(KeyChangeError) -> Keyring {
+        precondition(version(purpose, 1) == nil, "a first version is added once")
+        do throws(CryptoError) {
+            return next(versions: versions + [try .drawn(purpose, 1, now: now)], annex: annex)
+        } catch {
+            throw .crypto
+        }
+    }
+
     /// A retiring version without its key, and with a receipt instead. The caller has made sure that nothing needs it.
     package func destroying(
         _ purpose: KeyPurpose, _ number: UInt32, now: UInt64, recordsMoved: UInt64, by authority: KeyAuthority

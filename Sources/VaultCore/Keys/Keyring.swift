@@ -25,12 +25,14 @@ package final class Keyring: Sendable {
         self.annex = annex
     }
 
-    /// A first keyring: one active data key and one active index key.
+    /// A first keyring: one active key for each purpose.
     package static func create(now: UInt64, root: RootDescription? = nil) throws(KeyringError) -> Keyring {
         do throws(CryptoError) {
             return Keyring(
                 generation: 1, vaultID: try VaultID.random(),
-                versions: [try .drawn(.data, 1, now: now), try .drawn(.index, 1, now: now)],
+                versions: [
+                    try .drawn(.data, 1, now: now), try .drawn(.index, 1, now: now), try .drawn(.audit, 1, now: now),
+                ],
                 root: root ?? RootDescription(since: now))
         } catch {
             throw .crypto

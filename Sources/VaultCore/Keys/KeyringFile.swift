@@ -67,7 +67,7 @@ package enum KeyringFile {
 
     /// Writes a keyring in place of the old one, durably and all or nothing.
     ///
-    /// In two phases: the new file is written, flushed, read back and decoded, and every data key that came back opens
+    /// In two phases: the new file is written, flushed, read back and decoded, and every key that came back opens
     /// what the key in memory sealed; only then does it take the old one's place. Where the directory cannot be flushed after that,
     /// `.switchUnknown` is thrown: which of the two a power cut leaves is not known, and the new keys must not be used.
     package static func store(_ keyring: Keyring, at path: String, root: borrowing RootKey) throws(KeyringError) {
@@ -88,12 +88,12 @@ package enum KeyringFile {
         }
     }
 
-    /// Seals a canary under each usable data key in memory, and opens it with the key that was read back.
+    /// Seals a canary under each usable key in memory, and opens it with the key that was read back.
     static func prove(_ keyring: Keyring, _ readBack: Keyring) throws(KeyringError) {
         guard readBack.generation == keyring.generation, readBack.versions.count == keyring.versions.count,
             readBack.annex == keyring.annex, readBack.root == keyring.root
         else { throw .damaged }
-        for version in keyring.usable(.data) + keyring.usable(.index) {
+        for version in KeyPurpose.allCases.flatMap({ keyring.usable($0) }) {
             guard let other = readBack.version(version.purpose, version.number), other.state == version.state,
                 try crypto({ () throws(CryptoError) in try version.opensCanary(of: other) })
             else { throw .damaged }

@@ -46,7 +46,7 @@ struct RecordOpener: ~Copyable {
         guard purposes & formats.purposes(header.format) & access.purpose != 0 else {
             return Reveal(.purposeDenied)
         }
-        return Reveal(card)
+        return Reveal(card, keyVersion: header.keyVersion)
     }
 
     mutating func inspect(

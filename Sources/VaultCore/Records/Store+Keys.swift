@@ -2,6 +2,21 @@ internal import LMDB
 
 // What the database remembers of its keyring, and what a rotation asks of it.
 extension Store {
+    /// The head of the audit log that went with the last write; `nil` where none ever did.
+    package func auditHead() throws(StoreError) -> AuditHead? {
+        var transaction = try environment.begin()
+        guard let bytes = try transaction.meta(tables, MetaKey.auditHead) else { return nil }
+        guard let head = AuditHead(bytes) else { throw .damaged("the head of the audit log") }
+        return head
+    }
+
+    /// Remembers how far the audit log is.
+    package func putAuditHead(_ head: AuditHead) throws(StoreError) {
+        var transaction = try environment.begin()
+        try transaction.putMeta(tables, MetaKey.auditHead, head.encoded)
+        try transaction.end()
+    }
+
     /// Encryptions ever done under a data key version.
     package func encryptions(of version: UInt32) throws(StoreError) -> UInt64 {
         do throws(LMDBError) {

@@ -55,6 +55,8 @@ enum MetaKey {
     static let keyringMark = [UInt8]("keyring")
     /// The epoch of the last start, and the one about to be written, 16 bytes.
     static let epoch = [UInt8]("epoch")
+    /// The audit log as of the last write: sequence (8) and link (32) of its last record.
+    static let auditHead = [UInt8]("audit/head")
     /// Where the database lay at the last start, hashed, 16 bytes.
     static let place = [UInt8]("place")
     /// Tokens of a format now, 8 bytes.

@@ -18,6 +18,8 @@ package struct Reveal: BitwiseCopyable, Sendable {
     package var panLength: UInt8
     /// `CardExpiry.packed`; 0 = none.
     package var expiry: UInt16
+    /// Version of the data key that the record was under; 0 unless revealed.
+    package var keyVersion: UInt32
     package var pan: UInt64
 
     /// An answer without a card.
@@ -25,13 +27,15 @@ package struct Reveal: BitwiseCopyable, Sendable {
         self.status = status
         panLength = 0
         expiry = 0
+        keyVersion = 0
         pan = 0
     }
 
-    init(_ card: Card) {
+    init(_ card: Card, keyVersion: UInt32) {
         status = .revealed
         panLength = card.pan.length
         expiry = card.expiry?.packed ?? 0
+        self.keyVersion = keyVersion
         pan = card.pan.value
     }
 }

@@ -10,6 +10,8 @@ package enum WriteFailure: Error, Equatable, Sendable {
     case unknown(StoreError)
     /// Failed before the commit: nothing was written.
     case rejected(StoreError)
+    /// The audit log did not take the records of the group: nothing was written.
+    case unaudited(AuditFailure)
 }
 
 /// Writes a vault on one thread, in groups that share a transaction and a flush. Never shared.
@@ -38,6 +40,9 @@ package struct VaultWriter: ~Copyable {
     /// Searches that found no free token, ever.
     package internal(set) var fullBuckets: UInt64 = 0
 
+    /// The data key version that new records go under.
+    package var activeVersion: UInt32 { cipher.activeVersion }
+
     /// `uncountedEncryptions` is what the writer before this one had left uncounted; under another key it counts too much,
     /// never too little.
     package init(
@@ -65,11 +70,16 @@ package struct VaultWriter: ~Copyable {
     /// Does every item of every batch in one transaction; when this returns, all of it is on disk.
     ///
     /// Outcomes are in the items. On failure none of the items may be answered with success.
-    package mutating func apply(_ batches: [WriteBatch], now: UInt32) throws(WriteFailure) {
+    ///
+    /// `audit` is called when all is done but the commit: it puts the group on record, and gives the head of the log, which
+    /// is written in the same transaction. Where it throws, nothing of the group is written.
+    package mutating func apply(
+        _ batches: [WriteBatch], now: UInt32, audit: () throws(AuditFailure) -> AuditHead? = { nil }
+    ) throws(WriteFailure) {
         let purposeSetsBefore = purposeSets
         do throws(WriteFailure) {
             try countUncounted()
-            try write { (writer, transaction, changes) throws(StoreError) in
+            try write(audit: audit) { (writer, transaction, changes) throws(StoreError) in
                 for batch in batches {
                     for position in 0..<batch.items.count {
                         try writer.apply(batch, at: position, now: now, &transaction, &changes)
@@ -84,6 +94,7 @@ package struct VaultWriter: ~Copyable {
 
     /// Runs `body` in one transaction with the counters it changes, and commits.
     mutating func write(
+        audit: () throws(AuditFailure) -> AuditHead? = { nil },
         _ body: (inout VaultWriter, inout WriteTransaction, inout Changes) throws(StoreError) -> Void
     ) throws(WriteFailure) {
         var changes = Changes()
@@ -101,6 +112,12 @@ package struct VaultWriter: ~Copyable {
             uncountedEncryptions += changes.encryptions
             throw error.isFull ? .full : .rejected(error)
         }
+        do throws(WriteFailure) {
+            try Self.putOnRecord(&transaction, store.tables, audit)
+        } catch {
+            uncountedEncryptions += changes.encryptions
+            throw error
+        }
         do throws(LMDBError) {
             try transaction.commit()
             uncountedEncryptions = 0
@@ -109,6 +126,24 @@ package struct VaultWriter: ~Copyable {
             uncountedEncryptions += changes.encryptions
             if error.isOutcomeUnknown { throw .unknown(.lmdb(error)) }
             throw error.isFull ? .full : .rejected(.lmdb(error))
+        }
+    }
+
+    /// Puts a group on the audit log, and the head of that into the transaction.
+    private static func putOnRecord(
+        _ transaction: inout WriteTransaction, _ tables: Tables, _ audit: () throws(AuditFailure) -> AuditHead?
+    ) throws(WriteFailure) {
+        let head: AuditHead?
+        do throws(AuditFailure) {
+            head = try audit()
+        } catch {
+            throw .unaudited(error)
+        }
+        guard let head else { return }
+        do throws(StoreError) {
+            try transaction.putMeta(tables, MetaKey.auditHead, head.encoded)
+        } catch {
+            throw error.isFull ? .full : .rejected(error)
         }
     }
 

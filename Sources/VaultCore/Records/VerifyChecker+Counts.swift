@@ -247,6 +247,7 @@ extension MetaKey {
     /// The entries that there is one of, and their sizes.
     fileprivate static let sizes: [(key: [UInt8], bytes: Int)] = [
         (schema, 8), (vault, 16), (keyringMark, 16), (epoch, 16), (place, 16), (dataCursor, 16), (indexCursor, 40),
+        (auditHead, 40),
     ]
 
     /// The name before the number of a counter's key.

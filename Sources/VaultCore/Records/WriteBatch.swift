@@ -67,6 +67,8 @@ package final class WriteBatch: @unchecked Sendable {
     package var text = WipedArray<UInt8>()
     /// What the caller may reach, for forgets.
     package let access: Access
+    /// Who asks for what, for the audit log; what becomes of it is added when it is known.
+    package var audit: AuditEntry?
 
     package init(access: Access) { self.access = access }
 

@@ -19,7 +19,6 @@ extension Configuration {
     ) throws(ConfigurationProblems) -> Configuration {
         var (configuration, problems) = read(path: path)
         if let configuration {
-            problems += configuration.unsupportedProblems()
             problems += configuration.fileProblems(isFirstStart: isFirstStart)
             problems += further(configuration)
         }

@@ -27,26 +27,6 @@ extension Configuration {
         }
     }
 
-    /// The audit trail.
-    package struct Audit: ConfigurationSection {
-        /// When records must be on disk.
-        package var durability = Durability.commit
-
-        package init() {}
-
-        package static let fields: [ConfigurationField<Audit>] = [
-            .value("durability", \.durability, .word, reload: .restart)
-        ]
-
-        /// When records must be on disk.
-        package enum Durability: String, Sendable, CaseIterable {
-            /// Before the answer leaves.
-            case commit
-            /// At intervals: a power cut may lose the latest.
-            case interval
-        }
-    }
-
     /// The operators' socket.
     package struct Control: ConfigurationSection {
         /// The Unix group that may connect; nil is the daemon's own group.

@@ -55,15 +55,6 @@ extension Configuration {
         decoder.report(path, "no format is called '\(name)', \(hint ?? "there is \(names.joined(separator: ", "))")")
     }
 
-    /// What the file asks for and this version cannot do yet. A start refuses them; reading the file does not.
-    package func unsupportedProblems() -> [ConfigurationProblem] {
-        var problems: [ConfigurationProblem] = []
-        if audit.durability == .interval {
-            problems.append(source.problem("audit.durability", "'interval' is not supported by this version"))
-        }
-        return problems
-    }
-
     /// The options whose change from `old` to `new` takes effect at the next restart only, such as `listen.tcp`, in the
     /// order of the schema. All other changes are taken over by a reload.
     package static func changesRequiringRestart(from old: Configuration, to new: Configuration) -> [String] {

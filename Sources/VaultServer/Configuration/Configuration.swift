@@ -1,7 +1,6 @@
 /// What `strongroom.yaml` says: every option of the daemon, read strictly, with safe defaults.
 ///
-/// A value that exists passed every check that needs the file alone; `unsupportedProblems` and `fileProblems` look at
-/// this version's abilities and at the machine. Immutable once loaded and free to pass between threads.
+/// A value that exists passed every check that needs the file alone; `fileProblems` looks at the machine. Immutable once loaded and free to pass between threads.
 package struct Configuration: ConfigurationSection {
     /// A label for logs and metrics that tells this deployment from others.
     package var deployment = "strongroom"

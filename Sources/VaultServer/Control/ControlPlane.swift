@@ -134,11 +134,13 @@ struct ControlPlane: Sendable {
         case .approve:
             guard let id = request.number("id") else { throw .usage("id=NUMBER is missing") }
             try answer(
-                try service.onWriterThread { keys throws(KeyFailure) in try keys.approve(id, by: person) }, responder)
+                try service.onWriterThread { keys throws(KeyFailure) in try keys.approve(id, by: person) }, person,
+                responder)
         case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal:
             let asked = try self.command(command, request)
             try answer(
-                try service.onWriterThread { keys throws(KeyFailure) in try keys.submit(asked, by: person) }, responder)
+                try service.onWriterThread { keys throws(KeyFailure) in try keys.submit(asked, by: person) }, person,
+                responder)
         }
     }
 
@@ -147,7 +149,7 @@ struct ControlPlane: Sendable {
         switch command {
         case .rotate:
             let name = request.query["purpose"] ?? "data"
-            if name == "all" { return .rotate([.data, .index]) }
+            if name == "all" { return .rotate([.data, .index, .audit]) }
             guard let purpose = KeyPurpose(name: name) else { throw .usage("purpose is data, index, audit or all") }
             return .rotate([purpose])
         case .destroy:
@@ -175,7 +177,7 @@ struct ControlPlane: Sendable {
     }
 
     private func answer(
-        _ outcome: CommandOutcome, _ responder: PlainHTTPHandler.Responder
+        _ outcome: CommandOutcome, _ person: Operator, _ responder: PlainHTTPHandler.Responder
     ) throws(KeyFailure) {
         switch outcome {
         case .done(let json): responder.answer(.json(json))
@@ -183,7 +185,7 @@ struct ControlPlane: Sendable {
             responder.answer(.json(.object([("pending", KeyReport.pending(command))]), status: 202))
         case .shares(let prepared): responder.secret(prepared.sheet)
         case .seal:
-            try service.seal()
+            try service.seal(by: person)
             responder.answer(.json(.object([("sealed", .bool(true))])))
         }
     }

@@ -24,6 +24,7 @@ enum StatusReport {
             ("revealed", .number(service.metrics.revealed.current)),
         ]
         if let statistics = service.statistics { members += store(statistics, service) }
+        members.append(("audit", audit(service.audit)))
         members.append(("use", KeyReport.use(facts)))
         members.append(("jobs", .array(service.keys.jobs.map(\.json))))
         members.append(("displaced", facts.displaced.map { .string($0) } ?? .null))
@@ -33,6 +34,27 @@ enum StatusReport {
         members.append(("formats", formats(service)))
         members.append(("certificates", certificates(service)))
         return .object(members)
+    }
+
+    private static func audit(_ trail: AuditTrail) -> JSONText {
+        let facts = trail.board.current
+        return .object([
+            ("state", .string("\(trail.state.name)")), ("reason", .string(facts.reason)),
+            ("records", .number(facts.sequence)), ("segment", .string(facts.segment)),
+            ("durability", .string(trail.settings.durability.rawValue)),
+            ("stalled_seconds", .decimal(trail.board.stalledSeconds)), ("lost", .number(trail.board.lost.current)),
+            (
+                "checkpoint",
+                .object([
+                    ("records", .number(facts.checkpointSize)), ("time", .number(UInt64(facts.checkpointTime))),
+                    ("note", .string(facts.checkpoint)),
+                ])
+            ),
+            (
+                "destinations",
+                .object(facts.destinations.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
+            ),
+        ])
     }
 
     private static func writeState(_ state: VaultHost.State) -> String {

@@ -15,7 +15,9 @@ final class BulkStream {
     }
 
     /// Slices of one stream that the writer may have at a time: one being flushed, one waiting.
-    private static let slicesMax = 2
+    private static let writesMax = 2
+    /// Slices whose audit records may be under way: enough to keep the loop busy while the disk flushes.
+    private static let revealsMax = 16
 
     private let mode: Mode
     private let call: Call
@@ -29,39 +31,51 @@ final class BulkStream {
     private var isAbandoned = false
     private var isHeadWritten = false
     private var slicesUnderWay = 0
+    private var reveals = PendingReveals()
+    /// What the records of this stream begin with.
+    private let record: AuditEntry
     private var isWaitingForQueue = false
     private var succeeded: UInt64 = 0
     private var failed: UInt64 = 0
 
-    private init(mode: Mode, _ request: RequestHead, loop: LoopContext) {
+    private init(mode: Mode, _ request: RequestHead, record: AuditEntry, loop: LoopContext) {
         self.mode = mode
         call = request.call
         keepsAlive = request.keepsAlive
+        self.record = record
         self.loop = loop
     }
 
     static func detokenize(
-        _ request: RequestHead, client: Policy.Client, loop: LoopContext
+        _ request: RequestHead, client: Policy.Client, connection: HTTPConnection
     ) throws(RequestHead.Refusal) -> BulkStream {
+        let loop = connection.loop
         let purpose = request.purpose.flatMap { loop.policy.registry.purposeMask($0) } ?? 0
         guard purpose & client.purposes != 0 else { throw RequestHead.Refusal(problem: .purposeDenied, closes: true) }
         let access = Access(formats: client.formats, purpose: purpose)
+        var record = connection.entry(.detokenize)
+        record.add("purpose", loop.policy.registry.purposeNames(purpose).first ?? "")
         return BulkStream(
-            mode: .detokenize(access, wantsExpiry: request.wantsExpiry), request, loop: loop)
+            mode: .detokenize(access, wantsExpiry: request.wantsExpiry), request, record: record, loop: loop)
     }
 
     static func tokenize(
-        _ request: RequestHead, client: Policy.Client, loop: LoopContext
+        _ request: RequestHead, client: Policy.Client, connection: HTTPConnection
     ) throws(RequestHead.Refusal) -> BulkStream {
+        let loop = connection.loop
         let id = request.format == nil ? loop.policy.defaultFormat : loop.policy.registry.formatID(request.format!)
         guard let id, client.formats & (1 << UInt64(id)) != 0, let format = loop.policy.formats[id] else {
             throw RequestHead.Refusal(problem: .denied, closes: true)
         }
-        return BulkStream(mode: .tokenize(format), request, loop: loop)
+        var record = connection.entry(.tokenize)
+        record.add("format", format.name)
+        return BulkStream(mode: .tokenize(format), request, record: record, loop: loop)
     }
 
     /// Whether the stream takes no more input now.
-    var isPaused: Bool { slicesUnderWay >= Self.slicesMax || isWaitingForQueue || isBlocked }
+    var isPaused: Bool {
+        slicesUnderWay >= Self.writesMax || reveals.count >= Self.revealsMax || isWaitingForQueue || isBlocked
+    }
     private var isBlocked = false
     private var isAdvancing = false
 
@@ -81,7 +95,10 @@ final class BulkStream {
         advance(connection)
     }
 
-    func abandoned() { isAbandoned = true }
+    func abandoned() {
+        isAbandoned = true
+        reveals.wipe()
+    }
 
     func writabilityChanged(_ connection: HTTPConnection) {
         isBlocked = !connection.isWritable
@@ -109,7 +126,7 @@ final class BulkStream {
         }
         isAdvancing = false
         if isAbandoned { return }
-        if hasEnded && !hasMore && slicesUnderWay == 0 && !isWaitingForQueue { return finish(connection) }
+        if hasEnded && !hasMore && slicesUnderWay == 0 && reveals.isEmpty && !isWaitingForQueue { return finish(connection) }
         if isPaused || hasEnded {
             connection.pauseReading()
         } else {
@@ -151,29 +168,92 @@ final class BulkStream {
         } catch {
             wholeProblem = error
         }
-        var answer = chunk(lines: loop.tokens.count)
-        var revealed: UInt64 = 0
-        answer.writeWithOutputRawSpan(minimumWritableBytes: loop.tokens.count * AnswerLine.maxBytes) { output in
+        var tally = RevealTally(capacity: loop.tokens.count)
+        var lines = ByteBufferAllocator().buffer(capacity: loop.tokens.count * AnswerLine.maxBytes)
+        lines.writeWithOutputRawSpan(minimumWritableBytes: loop.tokens.count * AnswerLine.maxBytes) { output in
             for index in 0..<loop.tokens.count {
-                let reveal = loop.reveals[index]
+                let reveal = wholeProblem == nil ? loop.reveals[index] : Reveal(.damaged)
+                tally.add(loop.tokens[index], reveal)
                 if let problem = Self.problem(token: loop.tokens[index], reveal, wholeProblem) {
                     AnswerLine.append(problem, to: &output)
+                } else if wantsExpiry {
+                    AnswerLine.append(reveal.digits, expiry: ExpiryMonth(packed: reveal.expiry), to: &output)
                 } else {
-                    revealed += 1
-                    if wantsExpiry {
-                        AnswerLine.append(reveal.digits, expiry: ExpiryMonth(packed: reveal.expiry), to: &output)
-                    } else {
-                        AnswerLine.append(reveal.digits, to: &output)
-                    }
+                    AnswerLine.append(reveal.digits, to: &output)
                 }
             }
         }
         loop.wipeReveals()
-        loop.metrics.revealed.add(revealed)
-        succeeded += revealed
-        failed += UInt64(loop.tokens.count) - revealed
-        write(answer, connection)
+        put(lines, tally, on: connection)
         return true
+    }
+
+    /// Holds a slice back until its record is flushed.
+    private func put(_ lines: consuming ByteBuffer, _ tally: RevealTally, on connection: HTTPConnection) {
+        var record = record
+        tally.fill(&record)
+        let slice = PendingReveals.Slice(
+            lines: lines, count: Int(tally.asked), revealed: UInt64(tally.revealed.count),
+            due: .now() + loop.settings.auditTimeout)
+        let number = reveals.append(slice)
+        if reveals.count == 1 { connection.clock.awaitRecord(for: loop.settings.auditTimeout) }
+        let bound = NIOLoopBound((stream: self, connection: connection), eventLoop: loop.loop)
+        var job = AuditTrail.Job(entries: [record])
+        job.loop = loop.loop
+        job.completion = { result in
+            let (stream, connection) = bound.value
+            stream.recorded(number, result, connection)
+        }
+        if !loop.audit.submit(job) { reveals.settle(number, .refused) }
+    }
+
+    /// A slice is on record, or cannot be.
+    private func recorded(
+        _ number: UInt64, _ result: Result<AuditReceipt, AuditFailure>, _ connection: HTTPConnection
+    ) {
+        switch result {
+        case .success(let receipt):
+            let isWanted = !isAbandoned && connection.context != nil && reveals.settle(number, .recorded)
+            if !isWanted { return connection.noteWithheld(receipt.records) }
+        case .failure: reveals.settle(number, .refused)
+        }
+        if isAbandoned || connection.context == nil { return }
+        send(connection)
+    }
+
+    /// Writes what is settled, in order, and goes on.
+    private func send(_ connection: HTTPConnection) {
+        while let settled = reveals.popSettled() {
+            var slice = settled.slice
+            switch settled.fate {
+            case .recorded:
+                loop.metrics.revealed.add(slice.revealed)
+                succeeded += slice.revealed
+                failed += UInt64(slice.count) - slice.revealed
+                var lines = ByteBuffer()
+                swap(&lines, &slice.lines)
+                write(&lines, connection)
+            case .refused:
+                var lines = ByteBuffer()
+                for _ in 0..<slice.count { lines.append(.auditUnavailable) }
+                failed += UInt64(slice.count)
+                write(&lines, connection)
+            }
+        }
+        if let due = reveals.firstDue {
+            connection.clock.awaitRecord(for: due - .now())
+        } else {
+            connection.clock.answered()
+        }
+        isBlocked = !connection.isWritable
+        advance(connection)
+    }
+
+    /// The disk of the log has not answered in time: what waits is answered with a problem.
+    func giveUpRecords(_ connection: HTTPConnection) {
+        loop.audit.board.late.add(1)
+        reveals.giveUp(.now())
+        send(connection)
     }
 
     @inline(__always)
@@ -187,7 +267,7 @@ final class BulkStream {
 
     /// Hands one slice to the writer; false where there was no whole line.
     private func tokenizeSlice(_ connection: HTTPConnection, _ format: TokenFormat) -> Bool {
-        var intake = CardIntake(access: Access(formats: 1 << UInt64(format.id)))
+        var intake = CardIntake(access: Access(formats: 1 << UInt64(format.id)), audit: record)
         let received = input
         let bytes = received.readableBytesUInt8Span
         var position = 0
@@ -237,9 +317,9 @@ final class BulkStream {
     ) {
         slicesUnderWay -= 1
         if isAbandoned || connection.context == nil { return }
-        var answer = chunk(lines: slots.count)
+        var lines = ByteBufferAllocator().buffer(capacity: slots.count * AnswerLine.maxBytes)
         var tokenized: UInt64 = 0
-        answer.writeWithOutputRawSpan(minimumWritableBytes: slots.count * AnswerLine.maxBytes) { output in
+        lines.writeWithOutputRawSpan(minimumWritableBytes: slots.count * AnswerLine.maxBytes) { output in
             for slot in slots {
                 switch slot {
                 case .problem(let problem): AnswerLine.append(problem, to: &output)
@@ -257,37 +337,25 @@ final class BulkStream {
         loop.metrics.tokenized.add(tokenized)
         succeeded += tokenized
         failed += UInt64(slots.count) - tokenized
-        write(answer, connection)
+        write(&lines, connection)
         isBlocked = !connection.isWritable
         advance(connection)
     }
 
     // MARK: Output
 
-    private static let sizeDigits = 8
-
-    /// A buffer for a chunk: the answer's head if it is the first, and room for the chunk's size, filled in by `write`.
-    private func chunk(lines: Int) -> ByteBuffer {
-        var buffer = ByteBufferAllocator().buffer(capacity: lines * AnswerLine.maxBytes / 2 + 256)
+    /// Writes lines as a chunk of their own; they are wiped with their buffer once they are encrypted.
+    private func write(_ lines: inout ByteBuffer, _ connection: HTTPConnection) {
+        var frame = ByteBufferAllocator().buffer(capacity: 320)
         if !isHeadWritten {
             isHeadWritten = true
-            AnswerHead.lines(keepsAlive: keepsAlive, to: &buffer)
+            AnswerHead.lines(keepsAlive: keepsAlive, to: &frame)
         }
-        chunkStart = buffer.writerIndex
-        buffer.writeStaticString("00000000\r\n")
-        return buffer
-    }
-
-    private var chunkStart = 0
-
-    private func write(_ chunk: consuming ByteBuffer, _ connection: HTTPConnection) {
-        let size = chunk.writerIndex - chunkStart - Self.sizeDigits - 2
-        for digit in 0..<Self.sizeDigits {
-            let nibble = UInt8(truncatingIfNeeded: size >> (4 * (Self.sizeDigits - 1 - digit))) & 15
-            chunk.setInteger(nibble < 10 ? 0x30 + nibble : 0x57 + nibble, at: chunkStart + digit)
-        }
-        chunk.writeStaticString("\r\n")
-        connection.write(chunk)
+        frame.writeString(String(lines.readableBytes, radix: 16))
+        frame.writeStaticString("\r\n")
+        lines.writeStaticString("\r\n")
+        connection.write(frame, lines)
+        lines = ByteBuffer()
     }
 
     /// The last chunk and the trailers.

@@ -14,7 +14,10 @@ struct CardIntake {
     let batch: WriteBatch
     private(set) var slots: [Slot] = []
 
-    init(access: Access) { batch = WriteBatch(access: access) }
+    init(access: Access, audit: AuditEntry) {
+        batch = WriteBatch(access: access)
+        batch.audit = audit
+    }
 
     mutating func refuse(_ problem: ProblemCode) { slots.append(.problem(problem)) }
 
@@ -155,6 +158,7 @@ extension WriteResult {
         case .damaged: .damagedRecord
         case .sealed: .sealed
         case .exhausted: .keyExhausted
+        case .unaudited: .auditUnavailable
         }
     }
 }

@@ -5,12 +5,13 @@ internal import NIOCore
 /// Uses the monotonic clock: a jump of the wall clock ends nothing.
 final class ConnectionClock {
     enum Reason {
-        case idle, header, body, rate, writeStall, linger
+        case idle, header, body, rate, writeStall, linger, record
     }
 
     private var deadline = NIODeadline.distantFuture
     private var reason = Reason.idle
     private var stalledUntil = NIODeadline.distantFuture
+    private var recordUntil = NIODeadline.distantFuture
     private let headerTime: TimeAmount
     private var pausedAt: NIODeadline?
 
@@ -64,11 +65,18 @@ final class ConnectionClock {
 
     func stall(for time: TimeAmount) { stalledUntil = .now() + time }
 
+    /// An answer waits for its audit record.
+    func awaitRecord(for time: TimeAmount) { recordUntil = .now() + time }
+
+    /// It waits no longer.
+    func answered() { recordUntil = .distantFuture }
+
     func unstall() { stalledUntil = .distantFuture }
 
     /// What ran out, if anything did.
     func expired(_ now: NIODeadline) -> Reason? {
         if now >= stalledUntil { return .writeStall }
+        if now >= recordUntil { return .record }
         guard pausedAt == nil, now >= deadline else { return nil }
         if reason == .rate, rateBytes >= rateMin * Int(rateGrace.nanoseconds / 1_000_000_000) {
             rateBytes = 0

@@ -45,18 +45,24 @@ extension HTTPConnection {
         guard list.isBatch else {
             guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
             let reveal = try loop.reveal(token, access)
-            if let problem = reveal.problem { throw problem }
+            var tally = RevealTally(capacity: 1)
+            tally.add(token.value, reveal)
+            let record = revealRecord(head, tally, purpose: loop.detokenizeRequest.purpose.view(in: text))
+            if let problem = reveal.problem {
+                return onRecord(record, call: head.call, keepsAlive: head.keepsAlive) { connection, _ in
+                    connection.answer(problem, call: head.call, keepsAlive: head.keepsAlive)
+                }
+            }
             var answer = buffer(capacity: DetokenizeAnswer.maxBytes)
             answer.writeWithOutputRawSpan(minimumWritableBytes: DetokenizeAnswer.maxBytes) { output in
                 DetokenizeAnswer.append(pan: reveal.digits, expiry: ExpiryMonth(packed: reveal.expiry), to: &output)
             }
-            loop.metrics.revealed.add(1)
-            return succeed(head, answer)
+            return sendRevealed(head, record, answer, count: 1)
         }
         let itemBytes = max(DetokenizeAnswer.maxBytes, Results.errorBytesMax) + 1
         var answer = buffer(capacity: Results.maxBytes(items: list.tokens.count, itemBytes: itemBytes))
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
-        var revealed: UInt64 = 0
+        var tally = RevealTally(capacity: list.tokens.count)
         var start = 0
         while start < list.tokens.count {
             let end = min(start + LoopContext.sliceMax, list.tokens.count)
@@ -69,10 +75,10 @@ extension HTTPConnection {
                 for position in start..<end {
                     if position > 0 { Results.separator(&output) }
                     let reveal = loop.reveals[position - start]
+                    tally.add(loop.tokens[position - start], reveal)
                     if let problem = loop.tokens[position - start] == 0 ? .invalidToken : reveal.problem {
                         Results.append(problem, to: &output)
                     } else {
-                        revealed += 1
                         DetokenizeAnswer.append(
                             pan: reveal.digits, expiry: ExpiryMonth(packed: reveal.expiry), to: &output)
                     }
@@ -82,8 +88,27 @@ extension HTTPConnection {
             start = end
         }
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.close(&$0) }
-        loop.metrics.revealed.add(revealed)
-        succeed(head, answer)
+        let record = revealRecord(head, tally, purpose: loop.detokenizeRequest.purpose.view(in: text))
+        sendRevealed(head, record, answer, count: UInt64(tally.revealed.count))
+    }
+
+    private func revealRecord(_ head: RequestHead, _ tally: RevealTally, purpose: Span<UInt8>) -> AuditEntry {
+        var record = entry(.detokenize, capacity: 384 + 22 * tally.revealed.count)
+        // A purpose of the registry: its name is the configuration's, not the request's.
+        let mask = loop.policy.registry.purposeMask(purpose) ?? 0
+        record.add("purpose", loop.policy.registry.purposeNames(mask).first ?? "")
+        tally.fill(&record)
+        return record
+    }
+
+    /// Sends cards once it is on record that they were revealed.
+    private func sendRevealed(
+        _ head: RequestHead, _ record: AuditEntry, _ answer: consuming ByteBuffer, count: UInt64
+    ) {
+        onRecord(record, call: head.call, keepsAlive: head.keepsAlive, secret: answer) { connection, answer in
+            connection.loop.metrics.revealed.add(count)
+            connection.succeed(head, answer)
+        }
     }
 
     private func inspect(
@@ -97,11 +122,14 @@ extension HTTPConnection {
         let access = Access(formats: client.formats)
         guard list.isBatch else {
             guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
-            guard let inspection = try loop.inspect(token.value, access) else { throw .notFound }
+            guard let inspection = try loop.inspect(token.value, access) else {
+                return missed(head, .inspect)
+            }
             var answer = buffer(capacity: 512)
             append(inspection, of: nil, to: &answer)
-            return succeed(head, answer)
+            return send(head, answer, after: lookupRecord(.inspect, asked: 1, found: [token.value]))
         }
+        var found: [UInt64] = []
         var answer = buffer(capacity: 256 * list.tokens.count)
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
         for position in list.tokens.indices {
@@ -109,6 +137,7 @@ extension HTTPConnection {
             do throws(ProblemCode) {
                 guard let token = Token(list.tokens[position].view(in: text)) else { throw .invalidToken }
                 guard let inspection = try loop.inspect(token.value, access) else { throw .notFound }
+                found.append(token.value)
                 append(inspection, of: token, to: &answer)
             } catch {
                 let problem = error
@@ -118,7 +147,34 @@ extension HTTPConnection {
             }
         }
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.close(&$0) }
-        succeed(head, answer)
+        send(head, answer, after: lookupRecord(.inspect, asked: list.tokens.count, found: found))
+    }
+
+    /// The record of a call that shows less than a card.
+    private func lookupRecord(_ operation: AuditOperation, asked: Int, found: [UInt64]) -> AuditEntry {
+        var record = entry(operation, capacity: 384 + 22 * found.count)
+        record.add("outcome", found.count == asked ? "ok" : found.isEmpty ? "denied" : "partial")
+        record.add("asked", UInt64(asked))
+        record.add("tokens", tokens: found)
+        if asked > found.count { record.add("missed", UInt64(asked - found.count)) }
+        return record
+    }
+
+    /// Sends an answer once its record is flushed.
+    private func send(
+        _ head: RequestHead, _ answer: consuming ByteBuffer, after record: AuditEntry, fingerprintKey: UInt32? = nil
+    ) {
+        onRecord(record, call: head.call, keepsAlive: head.keepsAlive, secret: answer) { connection, answer in
+            connection.succeed(head, answer, fingerprintKey: fingerprintKey)
+        }
+    }
+
+    /// Answers a look-up that found nothing: on record too, since it may be a guess.
+    private func missed(_ head: RequestHead, _ operation: AuditOperation) {
+        let record = lookupRecord(operation, asked: 1, found: [])
+        onRecord(record, call: head.call, keepsAlive: head.keepsAlive) { connection, _ in
+            connection.answer(.notFound, call: head.call, keepsAlive: head.keepsAlive)
+        }
     }
 
     private func append(_ inspection: Inspection, of token: Token?, to answer: inout ByteBuffer) {
@@ -150,12 +206,14 @@ extension HTTPConnection {
         else { throw .denied }
         let pan = try Self.pan(request.pan.view(in: text), format: format)
         let subject = request.subject ?? ByteRange(offset: 0, count: 0)
-        guard let token = try loop.find(pan, format: id, subject: subject.view(in: text)) else { throw .notFound }
+        guard let token = try loop.find(pan, format: id, subject: subject.view(in: text)) else {
+            return missed(head, .find)
+        }
         var answer = buffer(capacity: FindAnswer.maxBytes)
         answer.writeWithOutputRawSpan(minimumWritableBytes: FindAnswer.maxBytes) { output in
             FindAnswer.append(token: VaultWire.Digits(token: token), to: &output)
         }
-        succeed(head, answer)
+        send(head, answer, after: lookupRecord(.find, asked: 1, found: [token]))
     }
 
     private func fingerprint(
@@ -172,7 +230,10 @@ extension HTTPConnection {
             output in
             FingerprintAnswer.append(fingerprint: hash.span, to: &output)
         }
-        succeed(head, answer, fingerprintKey: version)
+        var record = entry(.fingerprint)
+        record.add("outcome", "ok")
+        record.add("index_key", UInt64(version))
+        send(head, answer, after: record, fingerprintKey: version)
     }
 
     /// A PAN that a format takes.

@@ -27,7 +27,7 @@ extension HTTPConnection {
         let text = document.span
         let request = loop.tokenizeRequest
         guard request.cards.count <= loop.settings.cardsMax else { throw .tooLarge }
-        var intake = CardIntake(access: Access(formats: client.formats))
+        var intake = CardIntake(access: Access(formats: client.formats), audit: entry(.tokenize))
         for card in request.cards {
             intake.add(
                 card, purposes: request.purposes(of: card), format: request.format(of: card), in: text,
@@ -102,6 +102,7 @@ extension HTTPConnection {
         let list = loop.tokensRequest.list
         guard list.tokens.count <= loop.settings.tokensMax else { throw .tooLarge }
         let batch = WriteBatch(access: Access(formats: client.formats))
+        batch.audit = entry(.forget)
         for token in list.tokens {
             guard let token = Token(token.view(in: text)) else {
                 if list.isBatch { continue }

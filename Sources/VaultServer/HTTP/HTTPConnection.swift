@@ -55,6 +55,13 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Written by `StartOfRequest` in front of the decoder.
     var clock: ConnectionClock
     var startedAt: UInt64 = 0
+    /// Who calls, as members of audit records, and the policy that says so.
+    var caller: [UInt8] = []
+    var callerPolicy: Policy?
+    /// Counts waits for audit records: a record that comes after its wait was given up finds another number.
+    var auditTicket: UInt64 = 0
+    /// The request that waits for its record.
+    var awaitedCall: (call: Call, keepsAlive: Bool) = (.unknown, false)
     private let born = NIODeadline.now()
     private var isReading = true
     /// The answer to a HEAD request has no body (RFC 9110 9.3.2); all it can get here is a problem.
@@ -104,7 +111,7 @@ final class HTTPConnection: ChannelInboundHandler {
             return
         }
         if let error = error as? TLSError {
-            if identity == nil { loop.metrics.handshakeFailures.add(1) }
+            if identity == nil { loop.handshakeFailed(from: peer) }
             loop.logger.debug("tls_failed", metadata: ["reason": "\(error.label)"])
         }
         context.close(promise: nil)
@@ -131,7 +138,8 @@ final class HTTPConnection: ChannelInboundHandler {
     private var isBusy: Bool {
         switch state {
         case .waiting: true
-        case .stream(let stream): stream.isPaused
+        // What follows the end is the next request's.
+        case .stream(let stream): stream.isPaused || stream.hasEnded
         case .idle: !isWritable
         case .body, .discarding, .lingering: false
         }
@@ -191,10 +199,10 @@ final class HTTPConnection: ChannelInboundHandler {
         startedAt = MonotonicClock.now
         isHeadRequest = head.method == .HEAD
         clock.wait(for: loop.settings.body, reason: .body)
+        guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
         guard let client = currentClient else {
             return startDiscarding(.unknownClient, of: head)
         }
-        guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
         do throws(RequestHead.Refusal) {
             let request = try RequestHead(
                 head, operations: client.operations, bodyBytesMax: loop.settings.bodyBytesMax)
@@ -216,9 +224,9 @@ final class HTTPConnection: ChannelInboundHandler {
         clock.measureRate(atLeast: loop.settings.bodyRate, grace: loop.settings.body)
         let stream: BulkStream
         if request.call == .bulkDetokenize {
-            stream = try BulkStream.detokenize(request, client: client, loop: loop)
+            stream = try BulkStream.detokenize(request, client: client, connection: self)
         } else {
-            stream = try BulkStream.tokenize(request, client: client, loop: loop)
+            stream = try BulkStream.tokenize(request, client: client, connection: self)
         }
         state = .stream(stream)
     }
@@ -260,7 +268,7 @@ final class HTTPConnection: ChannelInboundHandler {
     // MARK: Answers
 
     /// Ends the request with a problem. Nothing of the request is in it.
-    func refuse(_ problem: ProblemCode, call: Call, keepsAlive: Bool) {
+    func answer(_ problem: ProblemCode, call: Call, keepsAlive: Bool) {
         var answer = context?.channel.allocator.buffer(capacity: 512) ?? ByteBuffer()
         AnswerHead.problem(problem, keepsAlive: keepsAlive && !mustClose, hasBody: !isHeadRequest, to: &answer)
         finish(answer, call: call, problem: problem, keepsAlive: keepsAlive)
@@ -311,8 +319,9 @@ final class HTTPConnection: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
 
-    func write(_ buffer: consuming ByteBuffer) {
-        context?.write(wrapOutboundOut(buffer), promise: nil)
+    func write(_ first: consuming ByteBuffer, _ second: consuming ByteBuffer) {
+        context?.write(wrapOutboundOut(first), promise: nil)
+        context?.write(wrapOutboundOut(second), promise: nil)
         context?.flush()
     }
 
@@ -351,6 +360,8 @@ final class HTTPConnection: ChannelInboundHandler {
     func enforceDeadline(_ now: NIODeadline) {
         guard let reason = clock.expired(now) else { return }
         switch (reason, state) {
+        case (.record, .waiting): giveUpRecord()
+        case (.record, .stream(let stream)): stream.giveUpRecords(self)
         case (.header, .idle), (.body, .body), (.body, .discarding), (.rate, .body):
             refuse(.requestTimeout, call: .unknown, keepsAlive: false)
         default: abort()

@@ -8,6 +8,13 @@ package enum WallClock {
         unsafe clock_gettime(CLOCK_REALTIME, &now)
         return UInt32(clamping: now.tv_sec)
     }
+
+    /// Unix seconds, and milliseconds of the second.
+    static var precise: (seconds: UInt64, milliseconds: UInt32) {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        return (UInt64(max(0, now.tv_sec)), UInt32(now.tv_nsec / 1_000_000))
+    }
 }
 
 /// Time that only goes forward, for durations.

@@ -2,21 +2,26 @@ internal import Glibc
 internal import SecretMemory
 internal import VaultCore
 
-/// The bounded queue in front of the writer, and its thread.
+/// A bounded queue in front of one thread, and that thread: the writer's, and the audit log's.
 ///
 /// A mutex and a condition variable of libc, since the standard library has no condition to wait on.
 @safe
-final class JobQueue: @unchecked Sendable {
+final class JobQueue<Job: Sendable>: @unchecked Sendable {
     // Allocated once and freed in `deinit`; every access to the state below holds the mutex.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    private var jobs: [WriterThread.Job] = []
+    private var jobs: [Job] = []
+    /// How much of a group's bound a job takes.
+    private let weight: @Sendable (Job) -> Int
+    /// Weight of the jobs waiting.
+    private var waiting = 0
     private var tasks: [@Sendable () -> Void] = []
     private var isClosed = false
     private var isFinished = false
     private var turnCount: UInt64 = 0
 
-    init() {
+    init(weight: @escaping @Sendable (Job) -> Int) {
+        self.weight = weight
         unsafe mutex = .allocate(capacity: 1)
         unsafe condition = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
@@ -38,11 +43,12 @@ final class JobQueue: @unchecked Sendable {
 
     var turns: UInt64 { locked { turnCount } }
 
-    /// False where `max` jobs wait already or the queue is closed.
-    func append(_ job: WriterThread.Job, max: Int) -> Bool {
+    /// False where `max` jobs wait already, or more than `weightMax` together, or the queue is closed.
+    func append(_ job: Job, max: Int, weightMax: Int = .max) -> Bool {
         locked {
-            guard !isClosed, jobs.count < max else { return false }
+            guard !isClosed, jobs.count < max, waiting < weightMax else { return false }
             jobs.append(job)
+            waiting += weight(job)
             unsafe pthread_cond_signal(condition)
             return true
         }
@@ -60,14 +66,14 @@ final class JobQueue: @unchecked Sendable {
 
     /// What the thread gets to do.
     struct Work {
-        var jobs: [WriterThread.Job] = []
+        var jobs: [Job] = []
         /// Before the jobs.
         var tasks: [@Sendable () -> Void] = []
     }
 
     /// Waits for jobs or tasks, at most so long, and takes all tasks and up to `max` jobs, stopping at the one that reaches
-    /// `itemsMax` items; nothing after the time, `nil` once closed and drained.
-    func take(max: Int, itemsMax: Int, nanoseconds: UInt64) -> Work? {
+    /// a weight; nothing after the time, `nil` once closed and drained.
+    func take(max: Int, weightMax: Int, nanoseconds: UInt64) -> Work? {
         locked {
             turnCount += 1
             var deadline = timespec()
@@ -81,11 +87,12 @@ final class JobQueue: @unchecked Sendable {
             }
             if jobs.isEmpty && tasks.isEmpty { return nil }
             var count = 0
-            var items = 0
-            while count < min(max, jobs.count), items < itemsMax {
-                items += jobs[count].batch.items.count
+            var taken = 0
+            while count < min(max, jobs.count), taken < weightMax {
+                taken += weight(jobs[count])
                 count += 1
             }
+            waiting -= taken
             let work = Work(jobs: Array(jobs.prefix(count)), tasks: tasks)
             jobs.removeFirst(count)
             tasks = []
@@ -109,7 +116,7 @@ final class JobQueue: @unchecked Sendable {
         let box = unsafe Unmanaged.passRetained(ThreadBody(run)).toOpaque()
         var thread = pthread_t()
         let code = unsafe pthread_create(&thread, nil, runThreadBody, box)
-        precondition(code == 0, "the writer thread could not be started")
+        precondition(code == 0, "a thread could not be started")
     }
 
     private func finish() {

@@ -23,6 +23,7 @@ final class LoopContext {
     let loop: any EventLoop
     let host: VaultHost
     let writer: WriterThread
+    let audit: AuditTrail
     private(set) var settings: Settings
     let metrics: Metrics
     let logger: Logger
@@ -44,12 +45,13 @@ final class LoopContext {
     private(set) var isDraining = false
 
     init(
-        loop: any EventLoop, host: VaultHost, writer: WriterThread, policy: Policy, settings: Settings,
-        metrics: Metrics, logger: Logger
+        loop: any EventLoop, host: VaultHost, writer: WriterThread, audit: AuditTrail, policy: Policy,
+        settings: Settings, metrics: Metrics, logger: Logger
     ) {
         self.loop = loop
         self.host = host
         self.writer = writer
+        self.audit = audit
         self.policy = policy
         self.settings = settings
         self.metrics = metrics
@@ -100,8 +102,29 @@ final class LoopContext {
     /// millisecond, and requests then set no timers.
     func enforceDeadlines() {
         lastTurn.mark()
+        recordFailedHandshakes()
         let now = NIODeadline.now()
         for connection in connections.values { connection.enforceDeadline(now) }
+    }
+
+    private var failedHandshakes: (count: UInt64, peer: String) = (0, "")
+
+    /// A connection ended before it was known who called.
+    func handshakeFailed(from peer: String) {
+        metrics.handshakeFailures.add(1)
+        failedHandshakes.count += 1
+        failedHandshakes.peer = peer
+    }
+
+    /// One record a second: whoever can open connections must not be able to fill the log.
+    private func recordFailedHandshakes() {
+        guard failedHandshakes.count > 0 else { return }
+        var entry = AuditEntry(.handshakeFailed)
+        entry.add("peer", failedHandshakes.peer)
+        entry.add("outcome", "denied")
+        entry.add("count", failedHandshakes.count)
+        audit.note(entry)
+        failedHandshakes = (0, "")
     }
 
     /// Closes idle connections now and busy ones after their answer.
@@ -138,6 +161,8 @@ struct Settings: Sendable {
     let idle: TimeAmount
     let writeStall: TimeAmount
     let connectionAge: TimeAmount?
+    /// How long an answer waits for its audit record.
+    let auditTimeout: TimeAmount
 
     init(_ configuration: Configuration, openFilesMax: Int) {
         connectionsMax = configuration.limits.connections(openFilesMax: openFilesMax)
@@ -151,6 +176,7 @@ struct Settings: Sendable {
         bodyRate = configuration.timeouts.bodyRate
         idle = TimeAmount(configuration.timeouts.idle)
         writeStall = TimeAmount(configuration.timeouts.writeStall)
+        auditTimeout = TimeAmount(configuration.audit.timeout)
         connectionAge = configuration.limits.connectionAge.map { TimeAmount($0) }
     }
 }

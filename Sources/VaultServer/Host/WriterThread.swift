@@ -23,6 +23,8 @@ package enum WriteResult: Sendable {
     case sealed
     /// Nothing was written: the data key has done all the encryptions it may do.
     case exhausted
+    /// Nothing was written: the audit log did not take the record.
+    case unaudited
 }
 
 /// The one thread that writes the database. Requests that arrive while it flushes share the next transaction and flush
@@ -32,7 +34,7 @@ package enum WriteResult: Sendable {
 /// reopens the store before it writes again: LMDB reports success for the commit after a failed flush.
 package final class WriterThread: @unchecked Sendable {
     /// A batch and whom to tell. The completion runs on `loop`.
-    struct Job {
+    struct Job: Sendable {
         let batch: WriteBatch
         let loop: any EventLoop
         let completion: @Sendable (WriteResult) -> Void
@@ -46,6 +48,7 @@ package final class WriterThread: @unchecked Sendable {
 
     private let host: VaultHost
     private let keys: KeyManager
+    private let audit: AuditTrail
     private let policy: PolicyBox
     private let readers: ReaderGate
     private let logger: Logger
@@ -54,7 +57,7 @@ package final class WriterThread: @unchecked Sendable {
     private let groupMax: Int
 
     // Guarded by `queue`'s own lock.
-    private let queue = JobQueue()
+    private let queue = JobQueue<Job>(weight: { $0.batch.items.count })
 
     // Below: touched by the writer thread only, after `start`.
     private var writer: VaultWriter?
@@ -69,11 +72,12 @@ package final class WriterThread: @unchecked Sendable {
     private static let busyNanoseconds: UInt64 = 100_000_000
 
     init(
-        host: VaultHost, keys: KeyManager, policy: PolicyBox, readers: ReaderGate, configuration: Configuration.Store,
-        metrics: Metrics, logger: Logger
+        host: VaultHost, keys: KeyManager, audit: AuditTrail, policy: PolicyBox, readers: ReaderGate,
+        configuration: Configuration.Store, metrics: Metrics, logger: Logger
     ) {
         self.host = host
         self.keys = keys
+        self.audit = audit
         self.policy = policy
         self.readers = readers
         self.metrics = metrics
@@ -101,7 +105,7 @@ package final class WriterThread: @unchecked Sendable {
 
     /// True when the queue is closed and drained; false to go on with another thread.
     private func run() -> Bool {
-        while let work = queue.take(max: groupMax, itemsMax: Self.itemsMax, nanoseconds: patience) {
+        while let work = queue.take(max: groupMax, weightMax: Self.itemsMax, nanoseconds: patience) {
             for task in work.tasks { task() }
             if host.state == .sealed { letGo() }
             if host.state == .stopped { resumeIfDue() }
@@ -180,7 +184,9 @@ package final class WriterThread: @unchecked Sendable {
         let started = MonotonicClock.now
         switch attempt(jobs.map(\.batch)) {
         case .done: finish(jobs, .done)
-        case .full where jobs.count > 1 || jobs[0].batch.onlyForgets, .damaged where jobs.count > 1:
+        // Forgets may have room in the log where others have none.
+        case .unaudited where jobs.count > 1 && jobs.contains { $0.batch.onlyForgets },
+            .full where jobs.count > 1 || jobs[0].batch.onlyForgets, .damaged where jobs.count > 1:
             for job in jobs {
                 guard host.state == .writing, prepareWriter() else {
                     finish([job], .stopped)
@@ -204,13 +210,37 @@ package final class WriterThread: @unchecked Sendable {
     }
 
     private func attempt(_ batches: [WriteBatch]) -> WriteResult {
+        var records: ClosedRange<UInt64>?
+        let version = writer?.activeVersion ?? 0
+        let result: WriteResult
         do throws(WriteFailure) {
-            try writer!.apply(batches, now: WallClock.seconds)
+            try writer!.apply(batches, now: WallClock.seconds) { () throws(AuditFailure) in
+                let entries = batches.compactMap { $0.record(keyVersion: version) }
+                guard !entries.isEmpty else { return nil }
+                let receipt = try audit.write(entries, isReserved: batches.allSatisfy(\.onlyForgets))
+                records = receipt.records
+                return receipt.head
+            }
             countDraws()
-            return .done
+            result = .done
         } catch {
-            return judge(error)
+            result = judge(error)
         }
+        if let records { noteOutcome(of: records, result) }
+        return result
+    }
+
+    /// Closes the records of intent: after a crash one without this is normal, and a change without an intent never is.
+    private func noteOutcome(of records: ClosedRange<UInt64>, _ result: WriteResult) {
+        var entry = AuditEntry(.outcome)
+        entry.add("first", records.lowerBound)
+        entry.add("last", records.upperBound)
+        switch result {
+        case .done: entry.add("outcome", "durable")
+        case .unknown: entry.add("outcome", "unknown")
+        default: entry.add("outcome", "failed")
+        }
+        audit.note(entry)
     }
 
     /// What a failure means for the requests, and whether writing stops.
@@ -225,6 +255,7 @@ package final class WriterThread: @unchecked Sendable {
         case .unknown(let cause):
             stopWriting(cause.message)
             return .unknown
+        case .unaudited: return .unaudited
         case .rejected(let cause) where cause.isDamage:
             logger.error("damage_met", metadata: ["reason": "\(cause.message)"])
             if host.currentStore?.environment.isAbandoned == true {

@@ -192,6 +192,12 @@ extension KeyManager {
         let next = keyring.rewrapped(source.description) { $0.endCustodians(at: now) }
         try install(next, rewrappedUnder: RootBox(source.takeRoot()))
         if let configured = target.configured { onRootChanged(configured) }
+        var entry = AuditEntry(.keyRewrap)
+        entry.add("operator", authority.requestedBy)
+        if !authority.approvedBy.isEmpty { entry.add("approved_by", authority.approvedBy) }
+        entry.add("outcome", "ok")
+        entry.add("root", next.root.text)
+        audit.note(entry)
         logger.notice(
             "keyring_rewrapped",
             metadata: [

@@ -121,7 +121,7 @@ extension KeyManager {
         hold(purpose, .awaitingApproval, "request \(pending.id) needs a second person", now + 60 * 1_000_000_000)
     }
 
-    private func takeAway(_ purpose: KeyPurpose, _ version: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
+    func takeAway(_ purpose: KeyPurpose, _ version: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
         guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
         let moved = (try? store.usage(purpose, version).moved) ?? 0
         let next: Keyring
@@ -133,6 +133,16 @@ extension KeyManager {
         }
         try install(next)
         board.update { $0.destroyed += 1 }
+        if purpose == .audit { try? audit.rekey(next) }
+        var entry = AuditEntry(.keyDestroy)
+        entry.add("operator", authority.requestedBy)
+        if !authority.approvedBy.isEmpty { entry.add("approved_by", authority.approvedBy) }
+        entry.add("outcome", "ok")
+        entry.add("key", purpose.name)
+        entry.add("version", UInt64(version))
+        entry.add("moved", moved)
+        entry.add("receipt", hex: next.annex.receipts.last?.hash ?? [])
+        audit.note(entry)
         logger.notice(
             "key_destroyed",
             metadata: [

@@ -24,9 +24,11 @@ extension KeyManager {
             }
         }
         try install(keyring)
+        if purposes.contains(.audit) { rekeyAudit() }
         for purpose in purposes {
             rotations[purpose] = nil
             resumeRotation(purpose)
+            noteRotated(purpose, authority, reason)
             board.update { $0.rotations += 1 }
             logger.notice(
                 "key_rotated",
@@ -37,6 +39,28 @@ extension KeyManager {
                 ])
         }
         refreshBoard()
+    }
+
+    private func noteRotated(_ purpose: KeyPurpose, _ authority: KeyAuthority, _ reason: RotationReason) {
+        var entry = AuditEntry(.keyRotate)
+        entry.add("operator", authority.requestedBy)
+        if !authority.approvedBy.isEmpty { entry.add("approved_by", authority.approvedBy) }
+        entry.add("outcome", "ok")
+        entry.add("key", purpose.name)
+        entry.add("version", UInt64(host.keyring?.active(purpose)?.number ?? 0))
+        entry.add("reason", reason.name)
+        audit.note(entry)
+    }
+
+    /// Lets the log go on under its new key. Where that fails the log stays on the old one, which is usable still, and a
+    /// start makes up for it.
+    private func rekeyAudit() {
+        guard let keyring = host.keyring else { return }
+        do throws(AuditFailure) {
+            try audit.rekey(keyring)
+        } catch {
+            logger.error("audit_key_not_in_use", metadata: ["reason": "\(error.message)"])
+        }
     }
 
     /// Whether a new version may begin while records are still to be moved: where the rotation under way cannot end, or its
@@ -50,6 +74,8 @@ extension KeyManager {
     /// Refuses a rotation of keys that are not there, or while another is under way that can end.
     func requireRotatable(_ purpose: KeyPurpose, _ keyring: Keyring) throws(KeyFailure) {
         guard keyring.active(purpose) != nil else { throw KeyFailure(.noActiveVersion(purpose)) }
+        // Old audit keys stay to verify what they linked; nothing is moved.
+        if purpose == .audit { return }
         if let retiring = keyring.retiring(purpose).first, !mayFollowAnother(purpose) {
             throw KeyFailure(.rotationUnderWay(purpose, retiring.number))
         }
@@ -60,6 +86,11 @@ extension KeyManager {
         guard let store = host.currentStore else { throw .sealed }
         do throws(KeyChangeError) {
             _ = try keyring.destroyable(purpose, number)
+            if purpose == .audit {
+                let segments = audit.segments(under: number)
+                guard segments == 0 else { throw .holdsRecords(purpose, number, UInt64(segments)) }
+                return
+            }
             let left = (try? store.usage(purpose, number).left) ?? .max
             guard left == 0 else { throw .holdsRecords(purpose, number, left) }
         } catch {
@@ -71,13 +102,15 @@ extension KeyManager {
     func destroy(_ purpose: KeyPurpose, _ number: UInt32, by authority: KeyAuthority) throws(KeyFailure) {
         guard let keyring = host.keyring else { throw .sealed }
         try requireDestroyable(purpose, number, keyring)
+        // There is no table to look through: the segments were just counted.
+        if purpose == .audit { return try takeAway(purpose, number, by: authority) }
         rotations[purpose, default: Rotation(purpose)].authorities[number] = authority
         startProof(purpose, [number])
     }
 
     /// Takes up a rotation that the keyring says is under way.
     func resumeRotation(_ purpose: KeyPurpose) {
-        guard let keyring = host.keyring, !keyring.retiring(purpose).isEmpty, rotations[purpose] == nil else { return }
+        guard purpose != .audit, let keyring = host.keyring, !keyring.retiring(purpose).isEmpty, rotations[purpose] == nil else { return }
         rotations[purpose] = Rotation(purpose)
         refreshTotals(purpose)
     }
@@ -222,7 +255,7 @@ extension KeyManager {
         guard let keyring = host.keyring else { return [] }
         let published = board.current.jobs
         return published
-            + KeyPurpose.allCases.compactMap { purpose in
+            + [KeyPurpose.data, .index].compactMap { purpose in
                 let retiring = keyring.retiring(purpose)
                 guard !retiring.isEmpty, !published.contains(where: { $0.purpose == purpose }) else { return nil }
                 return JobStatus(

@@ -14,6 +14,7 @@ final class KeyManager: @unchecked Sendable {
     let gate: ReaderGate
     /// For what takes long and does not write.
     let background: NIOThreadPool
+    let audit: AuditTrail
     let logger: Logger
     /// Any thread.
     let board = KeyBoard()
@@ -35,11 +36,13 @@ final class KeyManager: @unchecked Sendable {
     private var lastWarning: [KeyPurpose: UInt64] = [:]
 
     init(
-        host: VaultHost, gate: ReaderGate, background: NIOThreadPool, configuration: Configuration, logger: Logger
+        host: VaultHost, gate: ReaderGate, background: NIOThreadPool, audit: AuditTrail,
+        configuration: Configuration, logger: Logger
     ) {
         self.host = host
         self.gate = gate
         self.background = background
+        self.audit = audit
         self.logger = logger
         configurationBox = Mutex(configuration)
     }
@@ -142,6 +145,7 @@ final class KeyManager: @unchecked Sendable {
         }
         try write(keyring, root, instead: old)
         host.replaceKeyring(keyring)
+        noteInstalled(keyring)
         if Self.usableKeys(of: keyring) != Self.usableKeys(of: old) { gate.open(store) }
         do throws(StoreError) {
             try store.settleKeyring(keyring.generation)
@@ -150,6 +154,28 @@ final class KeyManager: @unchecked Sendable {
             logger.warning("keyring_not_settled", metadata: ["reason": "\(error.message)"])
         }
         refreshBoard()
+    }
+
+    private func noteInstalled(_ keyring: Keyring) {
+        var entry = AuditEntry(.keyInstall)
+        entry.add("generation", keyring.generation)
+        entry.add("root", keyring.root.text)
+        for purpose in KeyPurpose.allCases {
+            if let active = keyring.active(purpose) { entry.add(purpose.name, UInt64(active.number)) }
+        }
+        audit.note(entry)
+    }
+
+    /// With the key of the audit log, for a vault from before there was one.
+    func ensureAuditKey() throws(KeyFailure) {
+        guard let keyring = host.keyring, keyring.active(.audit) == nil else { return }
+        let next: Keyring
+        do throws(KeyChangeError) {
+            next = try keyring.adding(.audit, now: UInt64(WallClock.seconds))
+        } catch {
+            throw KeyFailure(error)
+        }
+        try install(next)
     }
 
     private func write(_ keyring: Keyring, _ root: RootBox, instead old: Keyring) throws(KeyFailure) {

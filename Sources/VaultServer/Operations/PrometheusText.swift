@@ -13,6 +13,7 @@ enum PrometheusText {
         writes(service, &output)
         keysAndStore(service, &output)
         rotation(service, &output)
+        audit(service.audit, &output)
         certificates(service, &output)
         output.add(
             "secret_memory_locked", .gauge, "1 while every key lies in memory that is never swapped out.",
@@ -49,6 +50,38 @@ enum PrometheusText {
         }
         output.add("tokens_made_total", .counter, "Cards tokenized.", [([:], String(metrics.tokenized.current))])
         output.add("cards_revealed_total", .counter, "Cards revealed.", [([:], String(metrics.revealed.current))])
+    }
+
+    private static func audit(_ trail: AuditTrail, _ output: inout Output) {
+        let board = trail.board
+        let facts = board.current
+        output.add(
+            "audit_available", .gauge, "1 while records are written. While it is 0 nothing is revealed and nothing stored.",
+            [([:], trail.state == .open ? "1" : "0")])
+        output.add("audit_records", .gauge, "Records in the log.", [([:], String(facts.sequence))])
+        output.add("audit_written_total", .counter, "Records written.", [([:], String(board.records.current))])
+        output.add("audit_flushes_total", .counter, "Flushes of the log.", [([:], String(board.flushes.current))])
+        output.add(
+            "audit_flush_seconds_total", .counter, "Time spent writing and flushing.",
+            [([:], "\(Double(board.flushNanoseconds.current) / 1e9)")])
+        output.add(
+            "audit_failures_total", .counter, "Groups of records that could not be written.",
+            [([:], String(board.failures.current))])
+        output.add(
+            "audit_late_total", .counter, "Requests that gave up waiting for the log.",
+            [([:], String(board.late.current))])
+        output.add(
+            "audit_lost_total", .counter, "Records of the vault's own events that were not written.",
+            [([:], String(board.lost.current))])
+        output.add(
+            "audit_stalled_seconds", .gauge, "How long the disk of the log has not answered.",
+            [([:], "\(board.stalledSeconds)")])
+        output.add(
+            "audit_checkpoint_records", .gauge, "Records that the last signed checkpoint speaks of.",
+            [([:], String(facts.checkpointSize))])
+        output.add(
+            "audit_checkpoint_failures_total", .counter, "Checkpoints not signed, or not delivered to a destination.",
+            [([:], String(board.checkpointFailures.current))])
     }
 
     private static func connections(_ service: VaultService, _ output: inout Output) {

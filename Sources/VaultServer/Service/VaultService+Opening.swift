@@ -60,6 +60,7 @@ extension VaultService {
                 ? try Self.register(configuration, host, logger: logger) : (try Self.names(host), false)
             let policy = try Self.makePolicy(configuration, registry)
             policyBox.replace(policy)
+            openAudit()
             if let store = host.currentStore { gate.open(store, policy) }
             // Last: until every loop goes by the database's numbers for names, requests are answered `sealed`.
             host.setState(isWritable ? .writing : .stopped)
@@ -70,6 +71,35 @@ extension VaultService {
             host.close()
             throw error
         }
+    }
+
+    /// Opens the log that goes with the database. Where that cannot be, the vault starts all the same: it answers that it
+    /// has no log, and shows why.
+    private func openAudit() {
+        do throws(KeyFailure) {
+            try keys.ensureAuditKey()
+            guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
+            let known: AuditHead?
+            do throws(StoreError) {
+                known = try store.auditHead()
+            } catch {
+                throw KeyFailure(error)
+            }
+            do throws(AuditFailure) {
+                try audit.open(keyring, known: known)
+            } catch {
+                throw KeyFailure(error)
+            }
+        } catch {
+            return logger.critical("audit_not_open", metadata: ["reason": "\(error.title)"])
+        }
+        var entry = AuditEntry(.start)
+        entry.add("outcome", "ok")
+        entry.add("version", Strongroom.version)
+        entry.add("deployment", configuration.deployment)
+        entry.add("generation", host.keyring?.generation ?? 0)
+        if let hash = configurationHash { entry.add("configuration", hex: hash) }
+        audit.note(entry)
     }
 
     private func openStore(_ keyring: Keyring) throws(StartupError) {
@@ -222,11 +252,17 @@ extension VaultService {
     }
 
     /// Forgets all keys. Requests under way are answered; later ones get `sealed`. Not for event loops.
-    func seal() throws(KeyFailure) {
+    func seal(by person: Operator) throws(KeyFailure) {
         try onWriterThread { keys throws(KeyFailure) in
             guard self.host.keyring != nil else { throw .sealed }
+            var entry = AuditEntry(.seal)
+            entry.add("operator", person.text)
+            entry.add("outcome", "ok")
+            // Sealing is what protects the cards: it does not wait for a disk.
+            self.audit.note(entry)
             self.host.setState(.sealed)
             self.gate.close()
+            if let head = self.audit.close() { try? self.host.currentStore?.putAuditHead(head) }
             keys.end()
             self.host.close()
         }

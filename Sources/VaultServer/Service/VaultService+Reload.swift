@@ -1,5 +1,6 @@
 internal import Logging
 internal import NIOCore
+internal import OpenSSLCrypto
 internal import OpenSSLTLS
 internal import Synchronization
 internal import VaultCore
@@ -31,16 +32,36 @@ extension VaultService {
             policyBox.replace(policy)
             configurationBox.withLock { $0 = new }
             keys.adopt(new)
+            audit.adopt(new.audit)
             logLevel.replace(Logger.Level(new.log.level))
             for reference in gate.all { reference.execute { $0.adopt(policy, settings, tls: context) } }
             Self.logNotes(policy, logger)
             metrics.reloads.add(1)
+            noteReload(.configurationReload, failure: nil)
             logger.notice("configuration_reloaded")
         } catch {
             metrics.reloadFailures.add(1)
+            noteReload(.configurationReload, failure: error)
             logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
             throw error
         }
+    }
+
+    /// The configuration file by its hash: what was in force when is for version control to say.
+    private func noteReload(_ operation: AuditOperation, failure: StartupError?) {
+        var entry = AuditEntry(operation)
+        entry.add("outcome", failure == nil ? "ok" : "failed")
+        if failure == nil, let hash = configurationHash { entry.add("configuration", hex: hash) }
+        audit.note(entry)
+    }
+
+    /// SHA-256 of the configuration file as it is now.
+    var configurationHash: [UInt8]? {
+        guard let bytes = try? AtomicFile.read(configuration.source.file) else { return nil }
+        var digest = [UInt8](repeating: 0, count: 32)
+        var output = digest.mutableSpan
+        guard (try? sha256(bytes.span, into: &output)) != nil else { return nil }
+        return digest
     }
 
     /// Numbers for the new names. Where the disk takes no writes there are none for names that are new.
@@ -91,9 +112,11 @@ extension VaultService {
             let context = try Self.makeTLS(configuration)
             tls.replace(context)
             for reference in gate.all { reference.execute { $0.reconsiderConnections(context) } }
+            noteReload(.certificatesReload, failure: nil)
             logger.notice("certificates_reloaded")
         } catch {
             metrics.reloadFailures.add(1)
+            noteReload(.certificatesReload, failure: error)
             logger.error("reload_refused", metadata: ["reason": "\(error.message)"])
             throw error
         }

@@ -15,6 +15,8 @@ package final class VaultService: Sendable {
     /// Shares that custodians are entering.
     let intake = ShareIntake()
     let metrics = Metrics()
+    /// What happens, on record.
+    let audit: AuditTrail
     let writer: WriterThread
     let tls: TLSBox
     let policyBox: PolicyBox
@@ -50,14 +52,20 @@ package final class VaultService: Sendable {
         policyBox = PolicyBox(try Self.makePolicy(configuration, Self.provisionalNames(configuration)))
         configurationBox = Mutex(configuration)
         background.start()
+        audit = AuditTrail(directory: host.files.audit, settings: configuration.audit, logger: logger)
         keys = KeyManager(
-            host: host, gate: gate, background: background, configuration: configuration, logger: logger)
+            host: host, gate: gate, background: background, audit: audit, configuration: configuration, logger: logger)
         writer = WriterThread(
-            host: host, keys: keys, policy: policyBox, readers: gate, configuration: configuration.store,
+            host: host, keys: keys, audit: audit, policy: policyBox, readers: gate, configuration: configuration.store,
             metrics: metrics, logger: logger)
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         let writer = writer
         keys.onWriterThread = { writer.perform($0) }
+        let host = host
+        audit.onCheckpoint = { head in
+            // What the database knows of the log is not older than the last checkpoint.
+            _ = writer.perform { if host.state == .writing { try? host.currentStore?.putAuditHead(head) } }
+        }
         keys.onRootChanged = { [weak self] root in
             guard let self else { return }
             configurationBox.withLock { $0.rootKey = root }
@@ -65,6 +73,7 @@ package final class VaultService: Sendable {
         }
         let settings = Settings(configuration, openFilesMax: openFilesMax)
         for loop in group.makeIterator() { await addContext(loop, policyBox.current, settings) }
+        audit.start()
         writer.start()
         do throws(StartupError) {
             try await openAtStart(configuration)
@@ -84,11 +93,11 @@ package final class VaultService: Sendable {
     }
 
     private func addContext(_ loop: any EventLoop, _ policy: Policy, _ settings: Settings) async {
-        let (host, writer, metrics, logger) = (host, writer, metrics, logger)
+        let (host, writer, audit, metrics, logger) = (host, writer, audit, metrics, logger)
         let made = loop.submit { () -> LoopContextReference in
             let context = LoopContext(
-                loop: loop, host: host, writer: writer, policy: policy, settings: settings, metrics: metrics,
-                logger: logger)
+                loop: loop, host: host, writer: writer, audit: audit, policy: policy, settings: settings,
+                metrics: metrics, logger: logger)
             let reference = LoopContextReference(context)
             loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
                 reference.onLoop.enforceDeadlines()
@@ -223,7 +232,10 @@ package final class VaultService: Sendable {
 
     private func stopThreads() async {
         gate.close()
+        if host.keyring != nil { audit.note(AuditEntry(.stop)) }
         writer.stop()
+        // Last: whatever those above did is on record.
+        audit.stop()
         try? await background.shutdownGracefully()
         try? await group.shutdownGracefully()
         try? await sideGroup.shutdownGracefully()

@@ -39,7 +39,6 @@ struct ConfigurationDocumentTests {
             formats: {cards: }
             """)
         #expect(documented == minimal)
-        #expect(documented.unsupportedProblems() == [])
     }
 
     @Test("shows only values that are accepted, also where they are commented out")

@@ -123,23 +123,6 @@ struct ConfigurationReferenceTests {
         #expect(found("data.key") == [])
     }
 
-    @Test("what this version cannot do is read, and refused in a step of its own")
-    func unsupported() throws {
-        func unsupported(_ from: String, _ to: String) throws -> [String] {
-            try configuration((minimalYAML + "audit: {durability: commit}").replacing(from, with: to))
-                .unsupportedProblems().map(\.description)
-        }
-        #expect(try unsupported("", "") == [])
-        let token = "{pkcs11: {module: m.so, token: t, key: k, pin_file: pin}}"
-        for kind in ["{credential: root}", "{shares: {threshold: 2, count: 3}}", token] {
-            #expect(try unsupported("{file: root.key}", kind) == [])
-        }
-        #expect(
-            try unsupported("commit", "interval") == [
-                "strongroom.yaml:6:9: audit.durability: 'interval' is not supported by this version"
-            ])
-    }
-
     @Test("a PIN kept in the data directory is refused")
     func pinInside() {
         let found = problems(

@@ -1,0 +1,45 @@
+internal import Glibc
+
+/// Names of the files below `audit/`.
+package struct AuditDirectory: Sendable {
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    /// Signed checkpoints, one after the other.
+    package var checkpoints: String { path + "/checkpoints" }
+    /// What verifies their signatures, a line for each key version.
+    package var verifierKeys: String { path + "/verifier-keys" }
+
+    /// A segment's file by its first sequence number.
+    package func segment(_ first: UInt64) -> String { path + "/" + Self.name(first) }
+
+    static func name(_ first: UInt64) -> String {
+        let digits = String(first)
+        return String(repeating: "0", count: 20 - digits.count) + digits + ".jsonl"
+    }
+
+    /// First sequence numbers of the segments there are, in order.
+    package func segments() throws(FileError) -> [UInt64] {
+        guard let directory = unsafe opendir(path) else {
+            throw FileError(operation: "opendir", path: path, code: errno)
+        }
+        defer { unsafe closedir(directory) }
+        var found: [UInt64] = []
+        while let entry = unsafe readdir(directory) {
+            // The kernel ends the name with a zero byte within the field.
+            let name = unsafe withUnsafePointer(to: entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            guard name.hasSuffix(".jsonl"), name.utf8.count == 26, let first = UInt64(name.prefix(20)) else { continue }
+            found.append(first)
+        }
+        return found.sorted()
+    }
+
+    /// Makes the directory where it is missing, mode 0700.
+    package func make() throws(FileError) {
+        if unsafe mkdir(path, 0o700) == 0 { return try AtomicFile.syncDirectory(of: path) }
+        guard errno == EEXIST else { throw FileError(operation: "mkdir", path: path, code: errno) }
+    }
+}
