@@ -433,7 +433,9 @@ struct AuditReceipt: Sendable {
 }
 
 extension KeyFailure {
-    init(_ failure: AuditFailure) { self.init(503, "audit_unavailable", "no audit record, no answer: \(failure.message)") }
+    init(_ failure: AuditFailure) {
+        self.init(503, "audit_unavailable", "no audit record, no answer: \(failure.message)")
+    }
 }
 
 /// The kernel's name for this start of the machine.

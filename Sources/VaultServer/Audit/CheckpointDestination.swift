@@ -32,7 +32,8 @@ enum CheckpointDestination {
         switch self {
         case .file(let path): try Self.append(note + "\n", to: path)
         case .journald:
-            var datagram = Array("PRIORITY=5\nSYSLOG_IDENTIFIER=strongroom\nSTRONGROOM_EVENT=audit_checkpoint\nMESSAGE\n".utf8)
+            var datagram = Array(
+                "PRIORITY=5\nSYSLOG_IDENTIFIER=strongroom\nSTRONGROOM_EVENT=audit_checkpoint\nMESSAGE\n".utf8)
             // A field with newlines has its size before it, little-endian.
             let bytes = Array(note.utf8)
             for shift in stride(from: 0, to: 64, by: 8) {

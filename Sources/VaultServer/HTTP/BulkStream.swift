@@ -126,7 +126,9 @@ final class BulkStream {
         }
         isAdvancing = false
         if isAbandoned { return }
-        if hasEnded && !hasMore && slicesUnderWay == 0 && reveals.isEmpty && !isWaitingForQueue { return finish(connection) }
+        if hasEnded && !hasMore && slicesUnderWay == 0 && reveals.isEmpty && !isWaitingForQueue {
+            return finish(connection)
+        }
         if isPaused || hasEnded {
             connection.pauseReading()
         } else {

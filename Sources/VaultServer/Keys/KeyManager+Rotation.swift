@@ -110,7 +110,9 @@ extension KeyManager {
 
     /// Takes up a rotation that the keyring says is under way.
     func resumeRotation(_ purpose: KeyPurpose) {
-        guard purpose != .audit, let keyring = host.keyring, !keyring.retiring(purpose).isEmpty, rotations[purpose] == nil else { return }
+        guard purpose != .audit, let keyring = host.keyring, !keyring.retiring(purpose).isEmpty,
+            rotations[purpose] == nil
+        else { return }
         rotations[purpose] = Rotation(purpose)
         refreshTotals(purpose)
     }

@@ -56,7 +56,8 @@ enum PrometheusText {
         let board = trail.board
         let facts = board.current
         output.add(
-            "audit_available", .gauge, "1 while records are written. While it is 0 nothing is revealed and nothing stored.",
+            "audit_available", .gauge,
+            "1 while records are written. While it is 0 nothing is revealed and nothing stored.",
             [([:], trail.state == .open ? "1" : "0")])
         output.add("audit_records", .gauge, "Records in the log.", [([:], String(facts.sequence))])
         output.add("audit_written_total", .counter, "Records written.", [([:], String(board.records.current))])

@@ -182,7 +182,11 @@ struct AuditLogTests {
         // Another log of the same vault, of the same length.
         test.known = AuditHead(sequence: 6, link: [UInt8](repeating: 1, count: 32))
         #expect(try reason(whole) == "record 6 is not the one that the database knows")
-        #expect(try { test.known = log.head; return try reason(whole) }() == nil)
+        #expect(
+            try {
+                test.known = log.head
+                return try reason(whole)
+            }() == nil)
     }
 
     @Test("an operator who has looked lets it go on, and that stays on record")
@@ -199,7 +203,8 @@ struct AuditLogTests {
             let last = String(decoding: try #require(try test.lines().last), as: UTF8.self)
             #expect(
                 last.contains(
-                    #""op":"chain_break","operator":"anna (1000)","reason":"disk \"two\" died","known":6,"found":\#(kept)"#))
+                    #""op":"chain_break","operator":"anna (1000)","reason":"disk \"two\" died","known":6,"found":\#(kept)"#
+                ))
             try test.write(1, to: next)
             test.known = next.head
             #expect(try test.open().head == next.head)
