@@ -206,7 +206,7 @@ final class BulkStream {
             let (stream, connection) = bound.value
             stream.recorded(number, result, connection)
         }
-        if !loop.audit.submit(job) { reveals.settle(number, .refused) }
+        if !loop.audit.submit(job) { reveals.settle(number, .refused(.auditUnavailable)) }
     }
 
     /// A slice is on record, or cannot be.
@@ -217,7 +217,7 @@ final class BulkStream {
         case .success(let receipt):
             let isWanted = !isAbandoned && connection.context != nil && reveals.settle(number, .recorded)
             if !isWanted { return connection.noteWithheld(receipt.records) }
-        case .failure: reveals.settle(number, .refused)
+        case .failure(let failure): reveals.settle(number, .refused(failure.problem))
         }
         if isAbandoned || connection.context == nil { return }
         send(connection)
@@ -235,9 +235,9 @@ final class BulkStream {
                 var lines = ByteBuffer()
                 swap(&lines, &slice.lines)
                 write(&lines, connection)
-            case .refused:
+            case .refused(let problem):
                 var lines = ByteBuffer()
-                for _ in 0..<slice.count { lines.append(.auditUnavailable) }
+                for _ in 0..<slice.count { lines.append(problem) }
                 failed += UInt64(slice.count)
                 write(&lines, connection)
             }

@@ -61,7 +61,7 @@ extension HTTPConnection {
             case .success: body(connection, consume secret)
             case .failure(let failure):
                 wipe(&secret)
-                connection.answer(failure == .closed ? .sealed : .auditUnavailable, call: call, keepsAlive: keepsAlive)
+                connection.answer(failure.problem, call: call, keepsAlive: keepsAlive)
             }
         }
         state = .waiting
@@ -107,6 +107,11 @@ extension HTTPConnection {
             connection.answer(problem, call: call, keepsAlive: keepsAlive)
         }
     }
+}
+
+extension AuditFailure {
+    /// What a request is told whose record was not written.
+    var problem: ProblemCode { self == .closed ? .sealed : .auditUnavailable }
 }
 
 extension ProblemCode {

@@ -199,10 +199,10 @@ final class HTTPConnection: ChannelInboundHandler {
         startedAt = MonotonicClock.now
         isHeadRequest = head.method == .HEAD
         clock.wait(for: loop.settings.body, reason: .body)
-        guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
         guard let client = currentClient else {
             return startDiscarding(.unknownClient, of: head)
         }
+        guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
         do throws(RequestHead.Refusal) {
             let request = try RequestHead(
                 head, operations: client.operations, bodyBytesMax: loop.settings.bodyBytesMax)

@@ -5,7 +5,8 @@ internal import VaultWire
 /// Slices of a bulk reveal that wait for their audit records, in order. Their cards are wiped where they must not be sent.
 struct PendingReveals {
     enum Fate {
-        case recorded, refused
+        case recorded
+        case refused(ProblemCode)
     }
 
     struct Slice {
@@ -47,7 +48,7 @@ struct PendingReveals {
         let index = slices.index(slices.startIndex, offsetBy: Int(number - first))
         guard slices[index].fate == nil else { return false }
         slices[index].fate = fate
-        if fate == .refused { VaultTransport.wipe(&slices[index].lines) }
+        if case .refused = fate { VaultTransport.wipe(&slices[index].lines) }
         return true
     }
 
@@ -62,7 +63,7 @@ struct PendingReveals {
     mutating func giveUp(_ now: NIODeadline) {
         for offset in 0..<slices.count {
             let index = slices.index(slices.startIndex, offsetBy: offset)
-            if slices[index].due <= now { settle(first + UInt64(offset), .refused) }
+            if slices[index].due <= now { settle(first + UInt64(offset), .refused(.auditUnavailable)) }
         }
     }
 
