@@ -294,6 +294,8 @@ extension Reveal {
         case .missing: .notFound
         case .purposeDenied: .purposeDenied
         case .damaged: .damagedRecord
+        case .honey: .notFound
+        case .frozen: .frozen
         }
     }
 
