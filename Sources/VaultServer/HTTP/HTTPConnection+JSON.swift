@@ -126,7 +126,7 @@ extension HTTPConnection {
                 return missed(head, .inspect)
             }
             var answer = buffer(capacity: 512)
-            append(inspection, of: nil, to: &answer)
+            append(inspection, of: nil, showing: client.shown, to: &answer)
             return send(head, answer, after: lookupRecord(.inspect, asked: 1, found: [token.value]))
         }
         var found: [UInt64] = []
@@ -138,7 +138,7 @@ extension HTTPConnection {
                 guard let token = Token(list.tokens[position].view(in: text)) else { throw .invalidToken }
                 guard let inspection = try loop.inspect(token.value, access) else { throw .notFound }
                 found.append(token.value)
-                append(inspection, of: token, to: &answer)
+                append(inspection, of: token, showing: client.shown, to: &answer)
             } catch {
                 let problem = error
                 answer.writeWithOutputRawSpan(minimumWritableBytes: Results.errorBytesMax) { output in
@@ -177,14 +177,17 @@ extension HTTPConnection {
         }
     }
 
-    private func append(_ inspection: Inspection, of token: Token?, to answer: inout ByteBuffer) {
+    private func append(
+        _ inspection: Inspection, of token: Token?, showing shown: ShownDigits, to answer: inout ByteBuffer
+    ) {
         let purposes: [UInt8]? =
             inspection.purposes == .max
             ? nil : Array(loop.policy.registry.purposeNames(inspection.purposes).joined(separator: ",").utf8)
         let format = Array((loop.policy.formats[inspection.format]?.name ?? "").utf8)
         let shown = InspectAnswer(
             token: token.map { VaultWire.Digits(value: $0.value, length: UInt8($0.length)) },
-            card: MaskedCard(inspection.card.pan), expiry: ExpiryMonth(packed: inspection.card.expiry?.packed ?? 0),
+            card: MaskedCard(inspection.card.pan, showing: shown),
+            expiry: ExpiryMonth(packed: inspection.card.expiry?.packed ?? 0),
             created: Timestamp(seconds: UInt64(inspection.created)),
             expiresAt: inspection.deadline == 0 ? nil : Timestamp(seconds: UInt64(inspection.deadline)))
         answer.writeWithOutputRawSpan(
@@ -319,9 +322,11 @@ extension ExpiryMonth {
 
 extension MaskedCard {
     /// What may be shown of a card.
-    init(_ pan: PAN) {
+    init(_ pan: PAN, showing shown: ShownDigits = .all) {
         self.init(
-            last4: VaultWire.Digits(value: UInt64(pan.last4), length: 4),
-            bin: VaultWire.Digits(value: UInt64(pan.bin), length: UInt8(pan.binLength)), brand: pan.brand.wireName)
+            last4: shown.contains(.last4) ? VaultWire.Digits(value: UInt64(pan.last4), length: 4) : nil,
+            bin: shown.contains(.bin)
+                ? VaultWire.Digits(value: UInt64(pan.bin), length: UInt8(pan.binLength)) : nil,
+            brand: pan.brand.wireName)
     }
 }
