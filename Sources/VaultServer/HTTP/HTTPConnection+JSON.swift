@@ -45,6 +45,7 @@ extension HTTPConnection {
         guard list.isBatch else {
             guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
             let reveal = try loop.reveal(token, access)
+            if reveal.status == .honey { honeyTouched([token.value]) }
             var tally = RevealTally(capacity: 1)
             tally.add(token.value, reveal)
             let record = revealRecord(head, tally, purpose: loop.detokenizeRequest.purpose.view(in: text))
@@ -64,13 +65,31 @@ extension HTTPConnection {
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
         var tally = RevealTally(capacity: list.tokens.count)
         var start = 0
+        // Set by the first honey token; the batch then shows no card, before it or behind it.
+        var isTrapped = false
+        var alarmed = 0
         while start < list.tokens.count {
             let end = min(start + LoopContext.sliceMax, list.tokens.count)
             loop.tokens.removeAll(keepingCapacity: true)
             for position in start..<end {
                 loop.tokens.append(Token(list.tokens[position].view(in: text))?.value ?? 0)
             }
-            try loop.revealSlice(access)
+            if try loop.revealSlice(access), start >= alarmed {
+                honeyTouched(loop.honeyTokens)
+                alarmed = end
+                if !isTrapped, start > 0 {
+                    // Cards are in the answer already: it begins anew, without them.
+                    isTrapped = true
+                    loop.wipeReveals()
+                    answer.clear()
+                    answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
+                    tally = RevealTally(capacity: list.tokens.count)
+                    start = 0
+                    continue
+                }
+                isTrapped = true
+            }
+            if isTrapped { loop.conceal() }
             answer.writeWithOutputRawSpan(minimumWritableBytes: (end - start) * (itemBytes + 1)) { output in
                 for position in start..<end {
                     if position > 0 { Results.separator(&output) }

@@ -29,7 +29,8 @@ struct HoneyTests {
                 }
             }
         }
-        #expect(try vault.revealAll([real, token, 9_900_000_000_000_000, token]) == [.revealed, .honey, .missing, .honey])
+        #expect(
+            try vault.revealAll([real, token, 9_900_000_000_000_000, token]) == [.revealed, .honey, .missing, .honey])
         #expect(vault.honeyMet == 2)
         #expect(try vault.revealAll([real]) == [.revealed])
         #expect(vault.honeyMet == 0)
@@ -132,7 +133,8 @@ struct HoneyTests {
     func formats() throws {
         let formats: [TestFormat] = [
             TestFormat(name: "bins", keep: .bin6Last4), TestFormat(name: "long", keep: .bin8Last4),
-            TestFormat(name: "blank", keep: .none, luhn: .valid), TestFormat(name: "short-lived", reuse: .never, ttl: 60),
+            TestFormat(name: "blank", keep: .none, luhn: .valid),
+            TestFormat(name: "short-lived", reuse: .never, ttl: 60),
         ]
         let vault = try TestVault(formats)
         for format in formats {

@@ -173,8 +173,9 @@ final class TestVault {
     ) throws -> [Reveal] {
         var results = [Reveal](repeating: Reveal(.damaged), count: tokens.count)
         var span = results.mutableSpan
-        honeyMet = try reader?.reveal(
-            tokens.span, access: Access(formats: formats, purpose: purpose), now: now, into: &span) ?? 0
+        honeyMet =
+            try reader?.reveal(
+                tokens.span, access: Access(formats: formats, purpose: purpose), now: now, into: &span) ?? 0
         return results
     }
 
