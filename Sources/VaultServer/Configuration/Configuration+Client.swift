@@ -11,6 +11,8 @@ extension Configuration {
         package var formats: [String] = []
         /// What it may reveal card numbers for.
         package var purposes: [String] = []
+        /// What `inspect` shows it of a card's digits.
+        package var show = Shown.allCases
 
         package init() {}
 
@@ -20,6 +22,7 @@ extension Configuration {
             .value("allow", \.allow, .list(of: .word), required: true),
             .value("formats", \.formats, .list(of: .name)),
             .value("purposes", \.purposes, .list(of: .name)),
+            .value("show", \.show, .list(of: .word)),
         ]
 
         package func validate(at path: String, in decoder: inout ConfigurationDecoder) {
@@ -45,6 +48,14 @@ extension Configuration {
                 .value("uri", .uri) { .uri($0) },
                 .value("spki_sha256", .sha256) { .spkiSHA256($0) },
             ]
+        }
+
+        /// Digits of a card that are no secret by themselves (PCI DSS 3.4.1). The whole number only `detokenize` gives.
+        package enum Shown: String, Sendable, CaseIterable {
+            /// The first six or eight digits.
+            case bin
+            /// The last four.
+            case last4
         }
 
         /// A call a client may be allowed to make.

@@ -35,6 +35,8 @@ final class BulkStream {
     /// What the records of this stream begin with.
     private let record: AuditEntry
     private var isWaitingForQueue = false
+    /// It asked for a honey token: it gets no more cards.
+    private var isTrapped = false
     private var succeeded: UInt64 = 0
     private var failed: UInt64 = 0
 
@@ -166,7 +168,11 @@ final class BulkStream {
         if loop.tokens.isEmpty { return false }
         var wholeProblem: ProblemCode?
         do throws(ProblemCode) {
-            try loop.revealSlice(access)
+            if try loop.revealSlice(access) {
+                isTrapped = true
+                connection.honeyTouched(loop.honeyTokens)
+            }
+            if isTrapped { loop.conceal() }
         } catch {
             wholeProblem = error
         }

@@ -130,6 +130,10 @@ struct RevealTally {
     private(set) var revealed: [UInt64] = []
     /// Tokens that are there, for another purpose.
     private(set) var denied: [UInt64] = []
+    /// Tokens that no client was given.
+    private(set) var honey: [UInt64] = []
+    /// Tokens whose cards were kept back.
+    private(set) var frozen: [UInt64] = []
     private(set) var missed: UInt64 = 0
     private(set) var invalid: UInt64 = 0
     private(set) var damaged: [UInt64] = []
@@ -151,6 +155,8 @@ struct RevealTally {
             if keys.last != reveal.keyVersion, !keys.contains(reveal.keyVersion) { keys.append(reveal.keyVersion) }
         case .purposeDenied: denied.append(token)
         case .damaged: damaged.append(token)
+        case .honey: honey.append(token)
+        case .frozen: frozen.append(token)
         case .missing: missed += 1
         }
     }
@@ -168,6 +174,8 @@ struct RevealTally {
         if !denied.isEmpty { entry.add("denied", tokens: denied) }
         if missed > 0 { entry.add("missed", missed) }
         if invalid > 0 { entry.add("invalid", invalid) }
+        if !honey.isEmpty { entry.add("honey", tokens: honey) }
+        if !frozen.isEmpty { entry.add("frozen", tokens: frozen) }
         if !damaged.isEmpty { entry.add("damaged", tokens: damaged) }
         if !keys.isEmpty { entry.add("keys", numbers: keys) }
     }
@@ -182,7 +190,7 @@ extension WriteBatch {
         var makesRecords = false
         for index in 0..<items.count {
             let item = items[index]
-            if item.kind == .tokenize { makesRecords = true }
+            if item.kind != .forget { makesRecords = true }
             if let problem = item.problem {
                 problems["\(problem.code)", default: 0] += 1
             } else {
