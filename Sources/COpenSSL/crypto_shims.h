@@ -85,6 +85,25 @@ static inline int strongroom_hmac_finish(EVP_MAC_CTX *ctx, uint8_t *mac, size_t 
     return ok;
 }
 
+// HMAC-SHA-1 of one message, 20 bytes: one-time codes (RFC 6238) are made with it.
+static inline int strongroom_hmac_sha1(
+    EVP_MAC *hmac, const uint8_t *key, size_t key_length, const uint8_t *message, size_t length, uint8_t *mac)
+{
+    OSSL_PARAM params[2];
+    size_t written = 0;
+    int ok;
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac);
+
+    if (ctx == NULL)
+        return 0;
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA1", 0);
+    params[1] = OSSL_PARAM_construct_end();
+    ok = EVP_MAC_init(ctx, key, key_length, params) == 1 && EVP_MAC_update(ctx, message, length) == 1
+        && EVP_MAC_final(ctx, mac, &written, 20) == 1 && written == 20;
+    EVP_MAC_CTX_free(ctx);
+    return ok;
+}
+
 // HKDF-SHA-256, extract then expand (RFC 5869). Empty salt and info are left out of the parameters.
 static inline int strongroom_hkdf_sha256(
     EVP_KDF *kdf, const uint8_t *key, size_t key_length, const uint8_t *salt, size_t salt_length,

@@ -22,6 +22,7 @@ package enum CryptoError: Error, Equatable, Sendable {
 package enum CryptoOperation: String, Sendable {
     case aesGCM = "AES-256-GCM"
     case hmac = "HMAC-SHA-256"
+    case hmacSHA1 = "HMAC-SHA-1"
     case hkdf = "HKDF-SHA-256"
     case digest = "SHA-256"
     case ed25519 = "Ed25519"

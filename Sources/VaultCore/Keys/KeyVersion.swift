@@ -9,12 +9,16 @@ package enum KeyPurpose: UInt8, Sendable, CaseIterable {
     case index = 2
     /// The audit chain and its checkpoints.
     case audit = 3
+    /// The secrets of operators' one-time codes. Made at the first enrolment; never rotated, since the secrets are in
+    /// people's telephones.
+    case operators = 4
 
     package var name: StaticString {
         switch self {
         case .data: "data"
         case .index: "index"
         case .audit: "audit"
+        case .operators: "operators"
         }
     }
 }

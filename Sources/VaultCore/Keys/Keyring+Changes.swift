@@ -132,7 +132,7 @@ extension Keyring {
         return next(versions: versions, annex: annex)
     }
 
-    private func next(versions: [KeyVersion], annex: KeyringAnnex) -> Keyring {
+    func next(versions: [KeyVersion], annex: KeyringAnnex) -> Keyring {
         Keyring(generation: generation + 1, vaultID: vaultID, versions: versions, root: root, annex: annex)
     }
 }

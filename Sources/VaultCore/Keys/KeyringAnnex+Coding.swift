@@ -35,6 +35,10 @@ extension KeyringAnnex {
             for date in [custodian.since, custodian.until, custodian.acknowledged] { writer.append(date) }
             writer.append(custodian.acknowledgedBy)
         }
+        // Left out where there are none: an annex from before there were any ends here too.
+        if enrolments.isEmpty { return writer.bytes }
+        writer.append(UInt16(clamping: enrolments.count))
+        for enrolment in enrolments { enrolment.write(to: &writer) }
         return writer.bytes
     }
 
@@ -69,7 +73,18 @@ extension KeyringAnnex {
             custodian.acknowledgedBy = try reader.text()
             custodians.append(custodian)
         }
+        if !reader.isAtEnd { try readEnrolments(&reader) }
         guard reader.isAtEnd else { throw .damaged }
+    }
+
+    private mutating func readEnrolments(_ reader: inout AnnexReader) throws(KeyringError) {
+        let count: UInt16 = try reader.integer()
+        guard count > 0 else { throw .damaged }
+        for _ in 0..<count {
+            let enrolment = try OperatorEnrolment(&reader)
+            guard !enrolments.contains(where: { $0.name == enrolment.name }) else { throw .damaged }
+            enrolments.append(enrolment)
+        }
     }
 }
 

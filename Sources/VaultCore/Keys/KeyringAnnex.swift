@@ -1,7 +1,7 @@
 internal import OpenSSLCrypto
 
 /// What lies in the keyring file beside the keys, under the same authentication code and replaced in the same step:
-/// receipts of destroyed keys, commands that wait for a second person, who holds a share.
+/// receipts of destroyed keys, commands that wait for a second person, who holds a share, who gives one-time codes.
 package struct KeyringAnnex: Equatable, Sendable {
     /// In the order of destruction; each names the hash of the one before.
     package var receipts: [DestructionReceipt] = []
@@ -12,6 +12,8 @@ package struct KeyringAnnex: Equatable, Sendable {
     package var nextPendingID: UInt32 = 1
     /// Every holding of a share there ever was.
     package var custodians: [Custodian] = []
+    /// The operators whose one-time codes are in force, each name once.
+    package var enrolments: [OperatorEnrolment] = []
 
     package init() {}
 

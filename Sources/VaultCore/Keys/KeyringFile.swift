@@ -22,7 +22,7 @@ internal import SecretMemory
 ///      64   60  wrapped root key (shares, pkcs11), then zeros
 ///     124    4  size of the annex
 ///     128  104  one entry a version:
-///                  0  1  purpose          1 data, 2 index, 3 audit
+///                  0  1  purpose          1 data, 2 index, 3 audit, 4 operators
 ///                  1  1  state            1 active, 2 retiring, 3 destroyed
 ///                  2  2  zero
 ///                  4  4  version number
@@ -164,12 +164,13 @@ package enum KeyringFile {
         }
     }
 
-    /// Exactly one active data and index key, and no number twice: a MAC proves origin, not sense.
+    /// Exactly one active data and index key, and no number twice: a MAC proves origin, not sense. The keys that are made
+    /// when they are first needed may not be there at all.
     private static func checkShape(_ keyring: Keyring) throws(KeyringError) {
         for purpose in KeyPurpose.allCases {
             let versions = keyring.versions.filter { $0.purpose == purpose }
             let active = versions.filter { $0.state == .active }.count
-            guard active == 1 || (purpose == .audit && versions.isEmpty) else { throw .damaged }
+            guard active == 1 || ([.audit, .operators].contains(purpose) && versions.isEmpty) else { throw .damaged }
             guard Set(versions.map(\.number)).count == versions.count else { throw .damaged }
         }
     }

@@ -72,7 +72,7 @@ extension Store {
             case .index:
                 records = try snapshot.counter(tables, MetaKey.indexEntries(number))
                 moved = try snapshot.counter(tables, MetaKey.movedEntries(number))
-            case .audit: break
+            case .audit, .operators: break
             }
             statistics.keys.append(
                 StoreStatistics.Key(

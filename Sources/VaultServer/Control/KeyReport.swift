@@ -36,7 +36,7 @@ enum KeyReport {
                 ("state", .string("\(key.state.name)")), ("created", .number(key.created)),
                 ("retired", .number(key.retired)), ("destroyed", .number(key.destroyed)),
                 ("age_seconds", .number(end > key.created ? end - key.created : 0)),
-                ("period_seconds", .number(UInt64(settings.period(of: key.purpose).length.components.seconds))),
+                ("period_seconds", .number(UInt64(settings.period(of: key.purpose)?.length.components.seconds ?? 0))),
                 ("encryptions", .number(key.encryptions)),
                 ("limit", .number(key.purpose == .data ? UInt64(settings.dataEncryptions.limit) : 0)),
                 ("records", .number(key.records)), ("moved", .number(key.moved)),

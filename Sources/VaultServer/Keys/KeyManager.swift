@@ -297,7 +297,7 @@ final class KeyManager: @unchecked Sendable {
     /// that is too small for the records must not turn keys over without end.
     private func mayRotateByItself(_ purpose: KeyPurpose, _ use: KeyUse) -> Bool {
         let settings = configuration.keys
-        let period = settings.period(of: purpose)
+        guard let period = settings.period(of: purpose) else { return false }
         let isAsked =
             (use.encryptionLevel >= .rotate && settings.dataEncryptions.rotate != nil)
             || (use.ageLevel >= .rotate && period.rotate != nil)

@@ -67,12 +67,13 @@ struct KeyUse: Sendable, Equatable {
 }
 
 extension Configuration.Keys {
-    /// How old a version of a key may grow.
-    func period(of purpose: KeyPurpose) -> Configuration.Cryptoperiod {
+    /// How old a version of a key may grow; nil for one that is never turned over.
+    func period(of purpose: KeyPurpose) -> Configuration.Cryptoperiod? {
         switch purpose {
         case .data: dataPeriod
         case .index: indexPeriod
         case .audit: auditPeriod
+        case .operators: nil
         }
     }
 }
