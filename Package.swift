@@ -125,7 +125,12 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
-        .testTarget(name: "VaultServerTests", dependencies: ["VaultServer", "VaultWire"], swiftSettings: settings),
+        .testTarget(
+            name: "VaultServerTests",
+            dependencies: [
+                "VaultServer", "VaultWire", "VaultCore", "SecretMemory", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "StrongroomClientTests",
             dependencies: [

@@ -33,6 +33,9 @@ MAKE_CERTS = REPOSITORY / "certs" / "make-certs"
 #: Unix users who may operate a vault whose control socket belongs to the group `nogroup`: nobody, and another nobody.
 OPERATORS, OPERATORS_GROUP = (65534, 65533), 65534
 
+#: Every role of an operator.
+ROLES = ("key_custodian", "auditor", "privacy_officer", "incident_responder", "administrator")
+
 #: Names that get a certificate; the configuration decides which of them are clients.
 CLIENT_NAMES = ("support", "partner", "stranger")
 
@@ -104,14 +107,24 @@ def client(name, allow, formats, purposes=()):
     return entry
 
 
-def _control_request(connection, path, method, body):
-    head = f"{method} {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-    connection.sendall(head.encode() + body)
+def operator(name, user, allow=ROLES, mfa=None):
+    """One entry of `operators`."""
+    entry = {"name": name, "user": user, "allow": list(allow)}
+    if mfa:
+        entry["mfa"] = mfa
+    return entry
+
+
+def _control_request(connection, path, method, body, code=None):
+    head = f"{method} {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    if code is not None:
+        head += f"Strongroom-Code: {code}\r\n"
+    connection.sendall(head.encode() + b"\r\n" + body)
     answer = wire.AnswerReader(lambda count: connection.recv(count)).answer()
     return answer.status, answer.body
 
 
-def _control_as(user, control, path, method, body):
+def _control_as(user, control, path, method, body, code):
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -124,7 +137,7 @@ def _control_as(user, control, path, method, body):
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(60)
                 connection.connect(control)
-                status, answer = _control_request(connection, path, method, body)
+                status, answer = _control_request(connection, path, method, body, code)
             os.write(writing, json.dumps([status, answer.decode()]).encode())
         except BaseException as error:  # noqa: the parent is told
             os.write(writing, json.dumps([0, repr(error)]).encode())
@@ -414,20 +427,22 @@ class Vault:
                 samples[name] = float(value)
         return samples
 
-    def control(self, path, method="GET", body=b"", user=None):
-        """A request to the control socket, as another Unix user if one is named: status and body."""
+    def control(self, path, method="GET", body=b"", user=None, code=None):
+        """A request to the control socket, as another Unix user if one is named, with a one-time code if there is one:
+        status and body.
+        """
         control = str(self.directory / self.values["listen"]["control"])
         if user is not None:
             # The kernel tells who connected, so it takes a process of that user.
-            return _control_as(user, control, path, method, body)
+            return _control_as(user, control, path, method, body, code)
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(60)
             connection.connect(control)
-            return _control_request(connection, path, method, body)
+            return _control_request(connection, path, method, body, code)
 
-    def order(self, path, method="POST", body=b"", user=None, expect=200):
+    def order(self, path, method="POST", body=b"", user=None, expect=200, code=None):
         """A command to the control plane, with the status it must have: its JSON document."""
-        status, answer = self.control(path, method, body, user)
+        status, answer = self.control(path, method, body, user, code)
         assert status == expect, f"{path}: {status} {answer}"
         return json.loads(answer)
 

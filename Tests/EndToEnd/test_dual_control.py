@@ -17,6 +17,8 @@ def guarded(new_vault):
         pytest.skip("!!! not root: approvals by other Unix users are NOT tested")
     vault = new_vault(strongroom.settings(
         dual_control=["rotate", "destroy", "rewrap", "shares", "seal"], control={"group": "nogroup"},
+        operators=[
+            strongroom.operator("root", 0), strongroom.operator("anna", ANNA), strongroom.operator("ben", BEN)],
         keys={"move_rate": 5000}), start=False)
     vault.directory.chmod(0o755)
     vault.start()
@@ -40,7 +42,7 @@ def test_a_rotation_needs_a_second_person_and_so_does_the_destruction_at_its_end
     vault = guarded
     request = pending(vault, "/v1/keys/rotate", ANNA)
     assert request["command"] == "rotate" and request["description"] == "rotate the data key"
-    assert request["requested_uid"] == ANNA and str(ANNA) in request["requested_by"]
+    assert request["requested_uid"] == ANNA and request["requested_by"] == f"anna ({ANNA})"
     assert request["expires"] - request["created"] == 86_400
     assert vault.versions() == {1: "active"}
     assert pending(vault, "/v1/keys/rotate", ANNA)["id"] == request["id"], "asked twice, filed once"

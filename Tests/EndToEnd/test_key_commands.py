@@ -227,7 +227,9 @@ def test_two_persons_at_the_command_line(new_vault):
     """The one who asks waits; the other one sees what is asked, and approves."""
     if os.geteuid() != 0:
         pytest.skip("!!! not root: approvals by other Unix users are NOT tested")
-    vault = new_vault(strongroom.settings(dual_control=["rotate"], control={"group": "nogroup"}), start=False)
+    vault = new_vault(strongroom.settings(
+        dual_control=["rotate"], control={"group": "nogroup"},
+        operators=[strongroom.operator("root", 0), strongroom.operator("ben", strongroom.OPERATORS[0])]), start=False)
     vault.directory.chmod(0o755)
     vault.start()
     (vault.directory / "run").chmod(0o755)

@@ -28,6 +28,7 @@ extension Configuration {
         if let unix = listen.unix { checker.checkSocket(unix, at: "listen.unix") }
         checker.checkSocket(listen.control, at: "listen.control")
         if let group = control.group { checker.checkGroup(group, at: "control.group") }
+        checker.checkOperators(operators)
         return checker.problems
     }
 }
@@ -109,6 +110,23 @@ private struct FileChecker {
         let code = unsafe getgrnam_r(name, &entry, &buffer, buffer.count, &found)
         if unsafe found == nil {
             report(key, code == 0 ? "there is no group '\(name)'" : "group '\(name)': \(errorText(code))")
+        }
+    }
+
+    /// Operators are Unix users that exist, a different one each.
+    mutating func checkOperators(_ operators: [Configuration.Operator]) {
+        var known: [UInt32: String] = [:]
+        for (index, person) in operators.enumerated() {
+            let key = "operators[\(index)].user"
+            // What is written twice is reported already.
+            if operators[..<index].contains(where: { $0.user == person.user }) { continue }
+            guard let user = person.user.id else {
+                report(key, "there is no user '\(person.user)'")
+                continue
+            }
+            if let other = known.updateValue(person.name, forKey: user) {
+                report(key, "is the Unix user of the operator '\(other)' too")
+            }
         }
     }
 

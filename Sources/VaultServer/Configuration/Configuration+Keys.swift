@@ -82,6 +82,7 @@ extension Configuration {
     /// The commands that `dual_control` may name.
     package enum DualControlled: String, Sendable, CaseIterable {
         case rotate, destroy, rewrap, shares, seal
+        case resetFactor = "mfa_reset"
     }
 }
 

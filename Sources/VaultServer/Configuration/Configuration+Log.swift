@@ -37,6 +37,10 @@ extension Configuration {
         package var approvalExpiry = Duration.days(1)
         /// How long entered shares wait for the next one; then all of them are wiped.
         package var unsealExpiry = Duration.seconds(900)
+        /// For how many minutes a one-time code lets its operator go on.
+        package var codeMinutes = 15
+        /// The commands that ask for one.
+        package var codeCommands = ControlPlane.Command.allCases.filter(\.asksForCode).map(\.rawValue)
 
         package init() {}
 
@@ -45,6 +49,8 @@ extension Configuration {
             .value("mode", \.mode, .socketMode, reload: .restart),
             .value("approval_expiry", \.approvalExpiry, .duration(.seconds(1) ... .days(30))),
             .value("unseal_expiry", \.unsealExpiry, .duration(.seconds(1) ... .days(1))),
+            .value("mfa_minutes", \.codeMinutes, .integer(1...1440)),
+            .value("mfa_commands", \.codeCommands, .list(of: .codedCommand)),
         ]
     }
 }

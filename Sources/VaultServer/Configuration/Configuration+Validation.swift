@@ -8,6 +8,7 @@ extension Configuration {
             decoder.report(
                 "root_key.file", "is inside the data directory; a key kept with what it wraps protects nothing")
         }
+        validateOperators(in: &decoder)
         let formatsKnown = !formats.isEmpty
         if formatsKnown, let defaultFormat, format(named: defaultFormat) == nil {
             reportUnknownFormat(defaultFormat, at: "default_format", in: &decoder)

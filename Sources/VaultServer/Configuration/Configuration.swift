@@ -18,6 +18,8 @@ package struct Configuration: ConfigurationSection {
     package var defaultFormat: String?
     /// Who may call, in file order. Empty means nobody.
     package var clients: [Client] = []
+    /// Who may operate the vault, in file order. Empty means root and the daemon's own user.
+    package var operators: [Operator] = []
     /// The embedded database.
     package var store = Store()
     /// Threads.
@@ -51,6 +53,7 @@ package struct Configuration: ConfigurationSection {
         .named("formats", \.formats, key: \.name, required: true),
         .value("default_format", \.defaultFormat, ConfigurationType.name.map { $0 }),
         .list("clients", \.clients),
+        .list("operators", \.operators),
         .section("store", \.store),
         .section("threads", \.threads),
         .section("limits", \.limits),

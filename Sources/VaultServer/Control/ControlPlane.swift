@@ -4,7 +4,7 @@ internal import NIOPosix
 internal import VaultCore
 
 /// What operators ask over the control socket. The caller is known by its Unix user; who may open the socket at all is a
-/// matter of its mode and group.
+/// matter of its mode and group; what each may do there, of the operators that the configuration names.
 struct ControlPlane: Sendable {
     let service: VaultService
     /// Unix user id at the other end.
@@ -22,19 +22,23 @@ struct ControlPlane: Sendable {
             service.logger.notice(
                 "operator_command", metadata: ["command": "\(command.rawValue)", "uid": "\(operatorID)"])
         }
-        if command == .verify { return VerifyJob(service: service).start(responder) }
+        let code = head.headers.first(name: Self.codeField)
         // Reading files and counters, and waiting for the writer thread, does not belong on an event loop.
         service.background.submit { _ in
             do throws(KeyFailure) {
-                try perform(command, request, body, Operator(uid: operatorID), responder)
+                let person = try authorize(command, request, user: operatorID, code: code)
+                try perform(command, request, body, person, responder)
             } catch {
                 responder.answer(error.answer)
             }
         }
     }
 
+    /// The header field that carries a one-time code. It is never logged.
+    static let codeField = "Strongroom-Code"
+
     /// The commands by the names that logs give them: a path from the wire is never logged.
-    private enum Command: String {
+    enum Command: String, CaseIterable, Sendable {
         case status, clients, verify, keys, jobs, pending, shares
         case honey
         case addHoney = "honey_add"
@@ -50,10 +54,15 @@ struct ControlPlane: Sendable {
         case commitShares = "shares_commit"
         case cancelShares = "shares_cancel"
         case acknowledge = "shares_acknowledge"
+        case factors = "mfa_status"
+        case enrollFactor = "mfa_enroll"
+        case confirmFactor = "mfa_confirm"
+        case verifyFactor = "mfa_verify"
+        case resetFactor = "mfa_reset"
 
         private static let gets: [String: Command] = [
             "/v1/status": .status, "/v1/clients": .clients, "/v1/keys": .keys, "/v1/jobs": .jobs,
-            "/v1/pending": .pending, "/v1/shares": .shares, "/v1/honey": .honey,
+            "/v1/pending": .pending, "/v1/shares": .shares, "/v1/honey": .honey, "/v1/mfa": .factors,
         ]
         private static let posts: [String: Command] = [
             "/v1/config/reload": .reloadConfiguration, "/v1/certs/reload": .reloadCertificates, "/v1/verify": .verify,
@@ -62,6 +71,8 @@ struct ControlPlane: Sendable {
             "/v1/unseal/reset": .resetUnseal, "/v1/shares/split": .splitShares,
             "/v1/shares/refresh": .refreshShares, "/v1/shares/commit": .commitShares,
             "/v1/shares/cancel": .cancelShares, "/v1/shares/acknowledge": .acknowledge, "/v1/honey/add": .addHoney,
+            "/v1/mfa/enroll": .enrollFactor, "/v1/mfa/confirm": .confirmFactor, "/v1/mfa/verify": .verifyFactor,
+            "/v1/mfa/reset": .resetFactor,
         ]
 
         init?(_ request: ControlRequest) {
@@ -86,6 +97,7 @@ struct ControlPlane: Sendable {
             case .commitShares, .cancelShares: ["ceremony"]
             case .acknowledge: ["custodian"]
             case .addHoney: ["format", "count"]
+            case .resetFactor: ["operator"]
             default: []
             }
         }
@@ -110,7 +122,7 @@ struct ControlPlane: Sendable {
             let count = request.query["count"] == nil ? 1 : request.number("count") ?? 0
             responder.answer(
                 .json(try HoneyOrders.add(service, format: request.query["format"], count: count, by: person)))
-        case .verify: break
+        case .verify: VerifyJob(service: service).start(responder)
         case .reloadConfiguration:
             responder.answer(reload { () throws(StartupError) in try service.reload() })
         case .reloadCertificates:
@@ -144,7 +156,12 @@ struct ControlPlane: Sendable {
             try answer(
                 try service.onWriterThread { keys throws(KeyFailure) in try keys.approve(id, by: person) }, person,
                 responder)
-        case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal:
+        case .factors: responder.answer(.json(FactorReport.make(service, for: person)))
+        case .enrollFactor: responder.secret(try service.enrollFactor(of: person))
+        // Its code was taken when it was authorized.
+        case .confirmFactor, .verifyFactor:
+            responder.answer(.json(.object([("operator", .string(person.name)), ("accepted", .bool(true))])))
+        case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal, .resetFactor:
             let asked = try self.command(command, request)
             try answer(
                 try service.onWriterThread { keys throws(KeyFailure) in try keys.submit(asked, by: person) }, person,
@@ -180,6 +197,11 @@ struct ControlPlane: Sendable {
             else { throw .usage("threshold and count are numbers; custodians are as many different names as shares") }
             return .splitShares(plan)
         case .refreshShares: return .refreshShares
+        case .resetFactor:
+            guard let name = request.query["operator"], isConfigurationName(name) else {
+                throw .usage("operator=NAME is missing")
+            }
+            return .resetFactor(name)
         default: return .seal
         }
     }

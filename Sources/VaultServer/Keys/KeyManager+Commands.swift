@@ -24,7 +24,7 @@ extension KeyManager {
         guard configuration.dualControl.contains(command.kind) else {
             return try carryOut(command, by: KeyAuthority(requestedBy: person.text), for: person)
         }
-        try check(command)
+        try check(command, by: person)
         let now = UInt64(WallClock.seconds)
         let same = keyring.annex.pending.filter {
             $0.command == command.kind.rawValue && $0.argument == command.argument && $0.requestedBy == person.uid
@@ -100,7 +100,7 @@ extension KeyManager {
                     ("next", .string("\(pending.requesterName) gives the command once more for the result")),
                 ]))
         }
-        try check(command)
+        try check(command, by: person)
         try install(keyring.annotated { $0.pending.removeAll { $0.id == id } })
         let authority = KeyAuthority(requestedBy: pending.requesterName, approvedBy: person.text)
         return try carryOut(command, by: authority, for: person)
@@ -124,7 +124,7 @@ extension KeyManager {
     }
 
     /// Refuses at once what would be refused after an approval.
-    private func check(_ command: OperatorCommand) throws(KeyFailure) {
+    private func check(_ command: OperatorCommand, by person: Operator) throws(KeyFailure) {
         guard let keyring = host.keyring, host.currentStore != nil else { throw .sealed }
         switch command {
         case .rotate(let purposes): for purpose in purposes { try requireRotatable(purpose, keyring) }
@@ -134,6 +134,7 @@ extension KeyManager {
             try requireShares(keyring)
         case .rewrap(.shares(let plan)): _ = try custodians(of: plan, keyring)
         case .refreshShares: _ = try currentPlan(keyring)
+        case .resetFactor(let name): try requireResettable(name, by: person)
         case .rewrap, .seal: break
         }
     }
@@ -141,7 +142,7 @@ extension KeyManager {
     private func carryOut(
         _ command: OperatorCommand, by authority: KeyAuthority, for person: Operator
     ) throws(KeyFailure) -> CommandOutcome {
-        try check(command)
+        try check(command, by: person)
         switch command {
         case .rotate(let purposes):
             try rotate(purposes, by: authority, reason: .operatorCommand)
@@ -174,6 +175,7 @@ extension KeyManager {
             return .shares(
                 try prepareShares(try currentPlan(keyring), newRoot: false, target: nil, for: person))
         case .seal: return .seal
+        case .resetFactor(let name): return .done(try resetFactor(name, by: authority))
         }
     }
 

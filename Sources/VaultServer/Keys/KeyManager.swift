@@ -53,6 +53,9 @@ final class KeyManager: @unchecked Sendable {
     /// Told when another root key wraps the keyring, so that the vault can be sealed and opened again.
     var onRootChanged: @Sendable (Configuration.RootKey) -> Void = { _ in }
 
+    /// Told when an operator's one-time codes were taken out of force.
+    var onFactorReset: @Sendable (String) -> Void = { _ in }
+
     /// Takes up a reloaded configuration. Any thread.
     func adopt(_ configuration: Configuration) { configurationBox.withLock { $0 = configuration } }
 

@@ -8,6 +8,8 @@ enum OperatorCommand: Equatable, Sendable {
     case splitShares(SharePlan)
     case refreshShares
     case seal
+    /// An operator has to enrol anew for one-time codes.
+    case resetFactor(String)
 
     /// Its name under `dual_control`.
     var kind: Configuration.DualControlled {
@@ -17,6 +19,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .rewrap: .rewrap
         case .splitShares, .refreshShares: .shares
         case .seal: .seal
+        case .resetFactor: .resetFactor
         }
     }
 
@@ -38,6 +41,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .splitShares(let plan): "split the root key: \(plan.description)"
         case .refreshShares: "make new shares of the root key for the same custodians"
         case .seal: "seal the vault"
+        case .resetFactor(let name): "take the one-time codes of \(name) out of force"
         }
     }
 
@@ -56,6 +60,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .splitShares(let plan): plan.text
         case .refreshShares: "refresh"
         case .seal: ""
+        case .resetFactor(let name): name
         }
     }
 
@@ -83,14 +88,17 @@ enum OperatorCommand: Equatable, Sendable {
                 return nil
             }
         case .seal: self = .seal
+        case .resetFactor: self = .resetFactor(argument)
         case nil: return nil
         }
     }
 }
 
 extension KeyPurpose {
+    /// The purposes that a command may name: the key of one-time codes is never turned over.
     init?(name: some StringProtocol) {
-        guard let purpose = Self.allCases.first(where: { "\($0.name)" == name }) else { return nil }
+        let purposes: [KeyPurpose] = [.data, .index, .audit]
+        guard let purpose = purposes.first(where: { "\($0.name)" == name }) else { return nil }
         self = purpose
     }
 }

@@ -1,24 +1,15 @@
-internal import Glibc
-
 /// A person at the control socket, known by the Unix user.
 struct Operator: Sendable {
     let uid: UInt32
-    /// `name (uid)`, or the number alone where the system knows no name.
+    /// The configuration's name, else the system's; the number where there is neither.
+    let name: String
+    /// `name (uid)`, or the number alone.
     let text: String
 
-    init(uid: UInt32) {
+    init(uid: UInt32, name: String? = nil) {
         self.uid = uid
-        text = Self.name(of: uid).map { "\($0) (\(uid))" } ?? String(uid)
-    }
-
-    private static func name(of uid: UInt32) -> String? {
-        var entry = unsafe passwd()
-        var found: UnsafeMutablePointer<passwd>?
-        var buffer = [CChar](repeating: 0, count: 16 << 10)
-        // The buffer outlives every use of what points into it.
-        guard unsafe getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, let found = unsafe found,
-            let name = unsafe found.pointee.pw_name
-        else { return nil }
-        return unsafe String(cString: name)
+        let name = name ?? UnixUser.name(of: uid)
+        self.name = name ?? String(uid)
+        text = name.map { "\($0) (\(uid))" } ?? String(uid)
     }
 }

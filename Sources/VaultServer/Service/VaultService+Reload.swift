@@ -31,6 +31,7 @@ extension VaultService {
             tls.replace(context)
             policyBox.replace(policy)
             configurationBox.withLock { $0 = new }
+            operators.replace(OperatorBook(new))
             keys.adopt(new)
             audit.adopt(new.audit)
             logLevel.replace(Logger.Level(new.log.level))

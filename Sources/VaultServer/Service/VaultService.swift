@@ -30,6 +30,10 @@ package final class VaultService: Sendable {
     let startedAt = WallClock.seconds
     let jobs = JobRegister()
     let configurationBox: Mutex<Configuration>
+    /// Who may give commands.
+    let operators: OperatorBox
+    /// Their one-time codes.
+    let secondFactor: SecondFactor
     private let group: MultiThreadedEventLoopGroup
     /// For what waits: commands of operators, a verify, the proof at the end of a rotation. More threads than there are
     /// long jobs, so that a status never waits for one.
@@ -54,6 +58,8 @@ package final class VaultService: Sendable {
         // Until the vault is open there are no numbers for names; requests are answered `sealed`.
         policyBox = PolicyBox(try Self.makePolicy(configuration, Self.provisionalNames(configuration)))
         configurationBox = Mutex(configuration)
+        operators = OperatorBox(OperatorBook(configuration))
+        secondFactor = SecondFactor(path: host.files.codes, logger: logger)
         background.start()
         audit = AuditTrail(directory: host.files.audit, settings: configuration.audit, logger: logger)
         keys = KeyManager(
@@ -74,6 +80,7 @@ package final class VaultService: Sendable {
             configurationBox.withLock { $0.rootKey = root }
             keys.adopt(configuration)
         }
+        keys.onFactorReset = { [secondFactor] in secondFactor.forget($0) }
         let settings = Settings(configuration, openFilesMax: openFilesMax)
         for loop in group.makeIterator() { await addContext(loop, policyBox.current, settings) }
         audit.start()

@@ -14,7 +14,7 @@ struct ConfigCommand: AsyncParsableCommand {
         @OptionGroup var options: ControlOptions
 
         func perform() async throws(Failure) {
-            _ = try options.connect().call("POST", "/v1/config/reload")
+            _ = try options.endpoint().call("POST", "/v1/config/reload")
             try Terminal.print("configuration reloaded")
         }
     }
@@ -33,7 +33,7 @@ struct CertsCommand: AsyncParsableCommand {
         @OptionGroup var options: ControlOptions
 
         func perform() async throws(Failure) {
-            _ = try options.connect().call("POST", "/v1/certs/reload")
+            _ = try options.endpoint().call("POST", "/v1/certs/reload")
             try Terminal.print("certificates reloaded")
         }
     }
@@ -57,7 +57,7 @@ struct ClientsCommand: AsyncParsableCommand {
         @OptionGroup var options: ControlOptions
 
         func perform() async throws(Failure) {
-            let (text, value) = try options.connect().call("GET", "/v1/clients")
+            let (text, value) = try options.endpoint().call("GET", "/v1/clients")
             if json { return try Terminal.print(text) }
             let now = UInt64(max(0, time(nil)))
             var table = Table(

@@ -12,7 +12,7 @@ struct StatusCommand: FailingCommand {
     @OptionGroup var options: ControlOptions
 
     func perform() async throws(Failure) {
-        let (text, value) = try options.connect().call("GET", "/v1/status")
+        let (text, value) = try options.endpoint().call("GET", "/v1/status")
         if json { return try Terminal.print(text) }
         for line in StatusReport(value, now: UInt64(max(0, time(nil)))).lines { try Terminal.print(line) }
     }

@@ -20,19 +20,18 @@ struct VerifyCommand: FailingCommand {
         defer { progress.clear() }
         var partial: [UInt8] = []
         var report: JSONValue?
-        var last: JSONValue?
-        let status = try options.connect().request("POST", "/v1/verify") { (piece) throws(Failure) in
+        let (_, refusal) = try options.endpoint().stream("POST", "/v1/verify") { (piece) throws(Failure) in
             for index in piece.indices {
                 guard piece[index] == 0x0A else {
                     partial.append(piece[index])
                     continue
                 }
-                last = try take(partial, progress, &report)
+                try take(partial, progress, &report)
                 partial.removeAll(keepingCapacity: true)
             }
         }
         progress.clear()
-        if let refusal = ControlRefusal(status: status, last) { throw refusal.failure }
+        if let refusal { throw refusal.failure }
         guard let report else { throw Failure(.unavailable, "the vault ended the check without a report") }
         try finish(report)
     }
@@ -40,23 +39,22 @@ struct VerifyCommand: FailingCommand {
     /// One line of the answer.
     private func take(
         _ line: [UInt8], _ progress: Progress, _ report: inout JSONValue?
-    ) throws(Failure) -> JSONValue? {
+    ) throws(Failure) {
         guard let value = JSONValue(line) else { throw Failure(.unavailable, "the vault's answer makes no sense") }
         if let done = value["done"]?.integer, let total = value["total"]?.integer {
             progress.update(
                 done: done, failed: 0, fraction: total == 0 ? nil : Double(done) / Double(total),
                 note: "\(value["table"]?.text ?? "")  \(Figures.count(value["findings"]?.integer ?? 0, "finding"))")
-            return value
+            return
         }
         if let whole = value["report"] { report = whole }
-        if value["finding"] == nil && value["report"] == nil { return value }
+        if value["finding"] == nil && value["report"] == nil { return }
         progress.clear()
         if json {
             try Terminal.print(String(decoding: line, as: UTF8.self))
         } else if value["finding"] != nil {
             try Terminal.print(text(of: value))
         }
-        return value
     }
 
     private func text(of finding: JSONValue) -> String {

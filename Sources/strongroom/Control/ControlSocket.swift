@@ -51,15 +51,24 @@ struct ControlSocket: ~Copyable {
         }
     }
 
-    /// Sends a request and hands over the body of the answer as it arrives. Gives back the status.
+    /// Sends a request and hands over the body of the answer as it arrives, each piece with the status. Gives back the
+    /// status.
+    ///
+    /// - Parameter code: a one-time code, or nothing.
     func request(
         _ method: StaticString, _ target: ControlTarget, sending sent: Span<UInt8> = Span(),
-        body: (Span<UInt8>) throws(Failure) -> Void
+        code: Span<UInt8> = Span(), body: (Int, Span<UInt8>) throws(Failure) -> Void
     ) throws(Failure) -> Int {
         var head = "\(method) \(target.text) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(sent.count)\r\n"
         if !sent.isEmpty { head += "Content-Type: text/plain\r\n" }
-        head += "Connection: close\r\n\r\n"
+        head += "Connection: close\r\n"
         try send(Array(head.utf8).span)
+        if !code.isEmpty {
+            try send(Array("Strongroom-Code: ".utf8).span)
+            try send(code)
+            try send(Array("\r\n".utf8).span)
+        }
+        try send(Array("\r\n".utf8).span)
         try send(sent)
         var parser = AnswerParser()
         // What arrives may be a share.
@@ -80,7 +89,7 @@ struct ControlSocket: ~Copyable {
             while let event = try Self.next(&parser, bytes, &position) {
                 switch event {
                 case .head: break
-                case .body(let range): try body(bytes.extracting(range))
+                case .body(let range): try body(parser.head.status, bytes.extracting(range))
                 case .end: return parser.head.status
                 }
             }
@@ -89,21 +98,16 @@ struct ControlSocket: ~Copyable {
 
     /// Sends a request and takes the whole answer.
     func exchange(
-        _ method: StaticString, _ target: ControlTarget, sending sent: Span<UInt8> = Span()
+        _ method: StaticString, _ target: ControlTarget, sending sent: Span<UInt8> = Span(), code: Span<UInt8> = Span()
     ) throws(Failure) -> ControlAnswer {
         var taken = SecureBuffer()
-        let status = try request(method, target, sending: sent) { (piece) throws(Failure) in
+        let status = try request(method, target, sending: sent, code: code) { (_, piece) throws(Failure) in
             guard taken.count + piece.count <= ControlAnswer.bytesMax else {
                 throw Failure(.unavailable, "the answer of the vault is too long")
             }
             taken.append(contentsOf: piece)
         }
         return ControlAnswer(status: status, body: taken)
-    }
-
-    /// The JSON of a whole answer; throws what the vault refuses.
-    func call(_ method: StaticString, _ target: ControlTarget) throws(Failure) -> (text: String, value: JSONValue) {
-        try exchange(method, target).json()
     }
 
     private static func next(

@@ -10,9 +10,6 @@ struct ControlOptions: ParsableArguments {
 
     /// The daemon.
     func endpoint() throws(Failure) -> ControlEndpoint { try place.endpoint() }
-
-    /// Connects to it, for one request.
-    func connect() throws(Failure) -> ControlSocket { try place.endpoint().connect() }
 }
 
 /// Where the daemon's control socket is.

@@ -9,10 +9,24 @@ enum Interruption {
     static func holdBack() {
         // The atomic is made here, before a handler could ask for it.
         _ = received.load(ordering: .relaxed)
+        isHolding.store(true, ordering: .relaxed)
         for number in signals {
             // The handler stores to an atomic, which is safe at any moment.
             signal(number, note)
         }
+    }
+
+    /// Holds signals back for the length of `body`, and throws where one came meanwhile.
+    static func heldBack<R: ~Copyable>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
+        if isHolding.exchange(true, ordering: .relaxed) { return try body() }
+        holdBack()
+        defer {
+            isHolding.store(false, ordering: .relaxed)
+            if !isThere { for number in signals { signal(number, SIG_DFL) } }
+        }
+        let result = try body()
+        try check()
+        return result
     }
 
     static var isThere: Bool { received.load(ordering: .relaxed) != 0 }
@@ -44,6 +58,9 @@ enum Interruption {
         }
     }
 }
+
+/// Whether signals are held back.
+private let isHolding = Atomic<Bool>(false)
 
 /// The signal that came; 0 before.
 private let received = Atomic<Int32>(0)

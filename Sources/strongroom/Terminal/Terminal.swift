@@ -68,6 +68,13 @@ enum Terminal {
     /// Columns of standard error.
     static var width: Int { width(of: 2) }
 
+    /// Lines of standard output.
+    static var height: Int {
+        var size = winsize()
+        guard unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return 24 }
+        return Int(size.ws_row)
+    }
+
     /// Columns of the terminal behind a descriptor.
     static func width(of descriptor: Int32) -> Int {
         var size = winsize()

@@ -56,7 +56,8 @@ struct ConfigurationDocumentTests {
         var previousIsComment = false
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
             let trimmed = line.drop { $0 == " " }
-            let isOption = !trimmed.isEmpty && !trimmed.hasPrefix("# ") && trimmed != "#"
+            // A long list goes on in the next line.
+            let isOption = trimmed.contains(":") && !trimmed.hasPrefix("# ")
             let isNested = trimmed.hasPrefix("#  ")
             if isOption && !isNested { #expect(previousIsComment, "nothing explains '\(line)'") }
             previousIsComment = trimmed.hasPrefix("# ")
