@@ -35,10 +35,10 @@ def people(new_vault):
     return make
 
 
-def refused(vault, path, user, status, code, method="POST", **more):
+def refused(vault, path, user, status, problem, method="POST", code=None):
     """A command that must be refused: what is said of it."""
-    got, answer = vault.control(path, method, user=user, **more)
-    assert got == status and json.loads(answer)["code"] == code, (path, got, answer)
+    got, answer = vault.control(path, method, user=user, code=code)
+    assert got == status and json.loads(answer)["code"] == problem, (path, got, answer)
     return json.loads(answer)["title"]
 
 
