@@ -132,7 +132,7 @@ extension Keyring {
         return next(versions: versions, annex: annex)
     }
 
-    func next(versions: [KeyVersion], annex: KeyringAnnex) -> Keyring {
+    private func next(versions: [KeyVersion], annex: KeyringAnnex) -> Keyring {
         Keyring(generation: generation + 1, vaultID: vaultID, versions: versions, root: root, annex: annex)
     }
 }

@@ -56,10 +56,6 @@ extension Keyring {
     /// With a key for the secrets of one-time codes; itself where it has one.
     package func withOperatorsKey(now: UInt64) throws(KeyChangeError) -> Keyring {
         guard active(.operators) == nil else { return self }
-        do throws(CryptoError) {
-            return next(versions: versions + [try .drawn(.operators, 1, now: now)], annex: annex)
-        } catch {
-            throw .crypto
-        }
+        return try adding(.operators, now: now)
     }
 }

@@ -27,7 +27,9 @@ struct ControlPlane: Sendable {
         service.background.submit { _ in
             do throws(KeyFailure) {
                 let person = try authorize(command, request, user: operatorID, code: code)
-                try perform(command, request, body, person, responder)
+                try audited(command, request, by: person) { () throws(KeyFailure) in
+                    try perform(command, request, body, person, responder)
+                }
             } catch {
                 responder.answer(error.answer)
             }
@@ -170,7 +172,7 @@ struct ControlPlane: Sendable {
     }
 
     /// A command with its arguments.
-    private func command(_ command: Command, _ request: ControlRequest) throws(KeyFailure) -> OperatorCommand {
+    func command(_ command: Command, _ request: ControlRequest) throws(KeyFailure) -> OperatorCommand {
         switch command {
         case .rotate:
             let name = request.query["purpose"] ?? "data"

@@ -8,6 +8,17 @@ extension ControlPlane {
     func authorize(
         _ command: Command, _ request: ControlRequest, user: UInt32, code: String?
     ) throws(KeyFailure) -> Operator {
+        do throws(KeyFailure) {
+            return try judge(command, request, user: user, code: code)
+        } catch {
+            if [401, 403, 429].contains(error.status) { noteRefusal(command, user: user, error) }
+            throw error
+        }
+    }
+
+    private func judge(
+        _ command: Command, _ request: ControlRequest, user: UInt32, code: String?
+    ) throws(KeyFailure) -> Operator {
         let book = service.operators.current
         guard let entry = book.entry(user) else {
             let stranger = Operator(uid: user)
@@ -66,10 +77,13 @@ extension ControlPlane {
         }
         let now = UInt64(WallClock.seconds)
         if command == .confirmFactor {
-            return try factor.confirm(try Self.code(code), of: person, keyring, now: now) {
+            try factor.confirm(try Self.code(code), of: person, keyring, now: now) {
                 (enrolment) throws(KeyFailure) in
-                try service.onWriterThread { keys throws(KeyFailure) in try keys.enrol(enrolment) }
+                try enrolled(person) { () throws(KeyFailure) in
+                    try service.onWriterThread { keys throws(KeyFailure) in try keys.enrol(enrolment) }
+                }
             }
+            return
         }
         guard keyring.annex.enrolments.contains(where: { $0.name == person.name }) else {
             if command == .enrollFactor { return }
@@ -78,6 +92,13 @@ extension ControlPlane {
         let asks = book.codeCommands.contains(command) || command == .enrollFactor
         if command == .verifyFactor || (asks && !isVerified) {
             try factor.take(try Self.code(code), of: person, keyring, now: now)
+            do throws(KeyFailure) {
+                try noteCode(person, command)
+            } catch {
+                // What is not on record opens nothing.
+                factor.forget(person.name)
+                throw error
+            }
         }
     }
 

@@ -60,9 +60,6 @@ extension ControlPlane.Command {
         default: false
         }
     }
-
-    /// Whether it reads what changes by itself, and is asked again and again: such reads are no records.
-    var isWatched: Bool { [.status, .jobs].contains(self) }
 }
 
 extension OperatorCommand {

@@ -34,6 +34,8 @@ package final class VaultService: Sendable {
     let operators: OperatorBox
     /// Their one-time codes.
     let secondFactor: SecondFactor
+    /// What they read lately, for the audit trail.
+    let reads = RecentReads()
     private let group: MultiThreadedEventLoopGroup
     /// For what waits: commands of operators, a verify, the proof at the end of a rotation. More threads than there are
     /// long jobs, so that a status never waits for one.
