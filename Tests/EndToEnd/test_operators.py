@@ -427,3 +427,121 @@ def test_verify_and_other_streams_ask_for_codes_too(people):
     session.type(phone.next())
     status, rest = session.end()
     assert status == 0 and "sound" in rest, rest
+
+
+# On record
+
+def trail(vault):
+    """Every record of the audit trail."""
+    lines = []
+    for path in sorted((vault.data / "audit").glob("*.jsonl")):
+        lines += path.read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def of(vault, person, *operations):
+    """What a person did: operation, outcome, command and what it was about, in order."""
+    return [
+        (record["op"], record["outcome"], record.get("command"), record.get("what") or record.get("code"))
+        for record in trail(vault) if record.get("operator") == person and record["op"] in operations]
+
+
+def test_what_operators_do_is_on_record(people):
+    """The intent before, how it ended after, refusals and codes; no code itself, and nothing that came over the wire."""
+    vault = people([
+        strongroom.operator("anna", ANNA, ["key_custodian"], mfa="totp"),
+        strongroom.operator("ben", BEN, ["key_custodian", "auditor"]), strongroom.operator("root", 0)],
+        dual_control=["destroy", "seal"])
+    anna, ben = f"anna ({ANNA})", f"ben ({BEN})"
+    commands = ("command", "approve", "reject", "seal", "unseal", "mfa_enroll", "mfa_reset", "operator_denied",
+                "operator_code")
+    phone = enroll(vault, ANNA)
+    wrong = phone.wrong()
+    restart(vault)
+    refused(vault, "/v1/keys/rotate?purpose=data", ANNA, 401, "code_required")
+    refused(vault, "/v1/keys/rotate?purpose=data", ANNA, 401, "code_wrong", code=wrong)
+    good = phone.next()
+    assert vault.order("/v1/keys/rotate?purpose=data", user=ANNA, code=good)["rotating"]
+    refused(vault, "/v1/config/reload", ANNA, 403, "denied")
+    assert of(vault, anna, *commands) == [
+        ("mfa_enroll", "intent", "mfa_enroll", None), ("mfa_enroll", "ok", "mfa_enroll", None),
+        ("mfa_enroll", "intent", "mfa_confirm", None), ("mfa_enroll", "ok", "mfa_confirm", None),
+        ("operator_denied", "denied", "keys_rotate", "code_required"),
+        ("operator_code", "denied", "keys_rotate", "code_wrong"),
+        ("operator_code", "ok", "keys_rotate", None),
+        ("command", "intent", "keys_rotate", "rotate the data key"),
+        ("command", "ok", "keys_rotate", "rotate the data key"),
+        ("operator_denied", "denied", "config_reload", "denied"),
+    ]
+    refused(vault, "/v1/keys", STRANGER, 403, "denied", "GET")
+    stranger = [record for record in trail(vault) if str(STRANGER) in record.get("operator", "")]
+    assert [record["op"] for record in stranger] == ["operator_denied"]
+
+    # A failure, a request and its approval.
+    refused(vault, "/v1/keys/destroy?version=7", BEN, 409, "no_such_version")
+    request = vault.order("/v1/seal", user=BEN, expect=202)["pending"]["id"]
+    refused(vault, f"/v1/approve?id={request}", BEN, 403, "own_request")
+    vault.order(f"/v1/reject?id={request}", user=ANNA)
+    assert of(vault, ben, *commands) == [
+        ("command", "intent", "keys_destroy", "destroy data key version 7"),
+        ("command", "failed", "keys_destroy", "destroy data key version 7"),
+        ("command", "intent", "seal", "seal the vault"), ("command", "ok", "seal", "seal the vault"),
+        ("approve", "intent", "approve", "seal the vault"), ("approve", "failed", "approve", "seal the vault"),
+    ]
+    assert of(vault, anna, "reject") == [
+        ("reject", "intent", "reject", "seal the vault"), ("reject", "ok", "reject", "seal the vault")]
+    (rejection, _) = [record for record in trail(vault) if record["op"] == "reject"]
+    assert rejection["request"] == str(request) and rejection["requested_by"] == ben
+
+    # What makes no sense is not copied into the log; a look that is repeated is one record.
+    status, _ = vault.control("/v1/keys/rotate?purpose=4111111111111111", "POST", user=BEN)
+    assert status == 422
+    for _ in range(5):
+        vault.order("/v1/keys", "GET", user=BEN)
+        vault.order("/v1/jobs", "GET", user=BEN)
+        vault.control("/v1/status", user=BEN)
+    assert of(vault, ben, "command")[-1:] == [("command", "ok", "keys", None)]
+    text = "".join(path.read_text() for path in (vault.data / "audit").glob("*.jsonl"))
+    assert "4111111111111111" not in text and phone.secret not in text
+    for code in (good, wrong):
+        assert f'"{code}"' not in text
+
+
+def test_sealed_commands_come_onto_the_record_when_the_vault_opens(people):
+    """There is no key to link records with before."""
+    vault = people([strongroom.operator("anna", ANNA, ["key_custodian"]), strongroom.operator("root", 0)])
+    vault.order("/v1/seal", user=ANNA)
+    refused(vault, "/v1/config/reload", ANNA, 403, "denied")
+    vault.order("/v1/unseal", user=ANNA)
+    found = of(vault, f"anna ({ANNA})", "command", "seal", "unseal", "operator_denied")
+    assert found[:2] == [("command", "intent", "seal", "seal the vault"), ("seal", "ok", None, None)]
+    assert sorted(found[2:]) == sorted([
+        ("command", "ok", "seal", "seal the vault"), ("operator_denied", "denied", "config_reload", "denied"),
+        ("unseal", "intent", "unseal", None), ("unseal", "ok", "unseal", None)])
+
+
+def test_what_cannot_be_recorded_is_not_done_and_sealing_is(people):
+    """A log that does not fit the database takes no records."""
+    vault = people([strongroom.operator("anna", ANNA), strongroom.operator("root", 0)])
+    vault.order("/v1/certs/reload", user=ANNA)
+    assert vault.stop() == 0
+    (segment,) = (vault.data / "audit").glob("*.jsonl")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join(lines[:-3]))
+    vault.launch()
+    deadline = time.monotonic() + 15
+    while "audit_not_open" not in vault.log:
+        assert time.monotonic() < deadline, vault.log[-2000:]
+        time.sleep(0.05)
+    while True:
+        try:
+            assert vault.control("/v1/status")[0] == 200
+            break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    for path, method in [("/v1/certs/reload", "POST"), ("/v1/keys", "GET"), ("/v1/keys/rotate", "POST")]:
+        refused(vault, path, None, 503, "audit_unavailable", method)
+    keys = {key["version"]: key["state"] for key in vault.status()["keys"] if key["purpose"] == "data"}
+    assert keys == {1: "active"}
+    assert vault.order("/v1/seal") == {"sealed": True}
