@@ -61,10 +61,10 @@ bench-rotation: build
 	bench/run rotation
 
 lint:
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources bench/Layers
 
 format:
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources bench/Layers
 
 install: build
 	install -D -m 0755 $(BIN)/strongroomd $(DESTDIR)$(PREFIX)/sbin/strongroomd

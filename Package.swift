@@ -96,6 +96,10 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // Layers measured alone; here and not in the package of `bench`, because layers are not public.
+        .executableTarget(
+            name: "strongroom-layers", dependencies: ["VaultCore"], path: "bench/Layers", swiftSettings: settings),
+
         // Tests, one target for each module, and what they share.
         .target(name: "TLSTestSupport", path: "Tests/TLSTestSupport", swiftSettings: settings),
         .testTarget(name: "SecretMemoryTests", dependencies: ["SecretMemory"], swiftSettings: settings),
