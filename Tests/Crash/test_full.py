@@ -13,8 +13,9 @@ import pytest
 import vault as vaults
 
 MIB = 1 << 20
-#: A disk that fills at the last page of a commit stops writing until the store has proved itself again.
-FULL = ((507, "storage_full"), (503, "write_stopped"))
+#: A disk that fills at the last page of a commit stops writing until the store has proved itself again; and one that has
+#: no room for audit records stops everything that needs one.
+FULL = ((507, "storage_full"), (503, "write_stopped"), (503, "audit_unavailable"))
 
 
 @contextlib.contextmanager
@@ -81,6 +82,13 @@ class Filler:
         if self.vault.ready() == 200:
             self.vault.check_sound(where)
 
+    def check_full(self, where):
+        """The same on a full disk: there no card comes back without its audit record, and none comes back wrong."""
+        with self.vault.client("billing") as billing:
+            for token, pan in self.pairs[-20:]:
+                status, body = billing.call("detokenize", {"purpose": "charge", "token": token})
+                assert body.get("pan") == pan or (status, body["code"]) == (503, "audit_unavailable"), f"{where}: {body}"
+
     def until_taken(self, seconds, where):
         """Retries until a card is taken; the seconds that took. No refusal may be other than a named one."""
         began = time.monotonic()
@@ -94,9 +102,8 @@ class Filler:
                 time.sleep(0.02)
 
 
-def test_a_full_disk_is_storage_full_reads_go_on_and_space_is_taken_up_within_five_seconds(
-        make_vault, source, tmp_path):
-    """Also: a start on the full disk serves reads and, once there is space, writes."""
+def test_a_full_disk_is_refused_by_name_and_space_is_taken_up_within_five_seconds(make_vault, source, tmp_path):
+    """Also: a start on the full disk answers and, once there is space, serves."""
     with small_disk(tmp_path / "disk", 4 * MIB) as disk:
         vault = make_vault(directory=disk / "vault")
         filler = Filler(vault, source)
@@ -108,16 +115,17 @@ def test_a_full_disk_is_storage_full_reads_go_on_and_space_is_taken_up_within_fi
             taken = fill_disk(disk, source.randrange(100_000, 800_000))
             status, code = filler.until_refused(sizes=(20,))
             assert (status, code) in FULL, f"{status} {code}"
-            filler.check("on the full disk")
+            filler.check_full("on the full disk")
             taken.unlink()
             seconds = filler.until_taken(5, "space is free again")
+            filler.check("with space")
             print(f"round {round_number}: {len(filler.pairs)} tokens, writing {seconds:.2f} s after space was free")
         taken = fill_disk(disk)
         filler.until_refused(sizes=(20,))
         assert vault.stop() == 0
         vault.start(wait=False)
         assert wait_serving(vault), f"no start on a full disk: {vault.log_tail()}"
-        filler.check("after a start on the full disk")
+        filler.check_full("after a start on the full disk")
         taken.unlink()
         print(f"after the restart: writing {filler.until_taken(5, 'space is free after the start'):.2f} s later")
         filler.check("at the end")
