@@ -14,6 +14,8 @@ package struct VaultFiles: Sendable {
     /// The random number of the last start.
     package var epoch: String { directory + "/epoch" }
     package var audit: String { directory + "/audit" }
+    /// What is frozen, and what limits have counted.
+    package var guardFile: String { directory + "/guard" }
 
     /// Claims the data directory for this process.
     package func lock() throws(LMDBError) -> DirectoryLock { try DirectoryLock(directory: directory) }

@@ -7,6 +7,8 @@ package enum RevealStatus: UInt8, BitwiseCopyable, Sendable {
     /// Missing, foreign, deleted or expired: one answer, same cost.
     case missing
     case purposeDenied
+    /// It would have been revealed, were its format not frozen.
+    case frozen
     /// Its record does not open: one damaged record, the rest is served.
     case damaged
 }
@@ -161,6 +163,11 @@ package struct VaultReader: ~Copyable {
     /// The keyed hash of a card under the active index key.
     package mutating func fingerprint(of pan: PAN) throws(StoreError) -> [32 of UInt8] {
         try crypto { () throws(CryptoError) in try indexes[0].value.fingerprint(of: pan) }
+    }
+
+    /// A card as limits know it.
+    package mutating func mark(of pan: PAN) throws(StoreError) -> CardMark {
+        try crypto { () throws(CryptoError) in try indexes[0].value.mark(of: pan) }
     }
 
     /// The version of the index key that fingerprints are made under.

@@ -41,7 +41,7 @@ struct ControlPlane: Sendable {
         case rotate = "keys_rotate"
         case destroy = "keys_destroy"
         case rewrap = "keys_rewrap"
-        case approve, reject, seal, unseal
+        case approve, reject, seal, unseal, freeze, unfreeze
         case resetUnseal = "unseal_reset"
         case splitShares = "shares_split"
         case refreshShares = "shares_refresh"
@@ -59,7 +59,8 @@ struct ControlPlane: Sendable {
             "/v1/approve": .approve, "/v1/reject": .reject, "/v1/seal": .seal, "/v1/unseal": .unseal,
             "/v1/unseal/reset": .resetUnseal, "/v1/shares/split": .splitShares,
             "/v1/shares/refresh": .refreshShares, "/v1/shares/commit": .commitShares,
-            "/v1/shares/cancel": .cancelShares, "/v1/shares/acknowledge": .acknowledge,
+            "/v1/shares/cancel": .cancelShares, "/v1/shares/acknowledge": .acknowledge, "/v1/freeze": .freeze,
+            "/v1/unfreeze": .unfreeze,
         ]
 
         init?(_ request: ControlRequest) {
@@ -83,6 +84,8 @@ struct ControlPlane: Sendable {
             case .splitShares: ["threshold", "count", "custodians"]
             case .commitShares, .cancelShares: ["ceremony"]
             case .acknowledge: ["custodian"]
+            case .freeze: ["client", "format", "reason"]
+            case .unfreeze: ["client", "format"]
             default: []
             }
         }
@@ -136,6 +139,8 @@ struct ControlPlane: Sendable {
             try answer(
                 try service.onWriterThread { keys throws(KeyFailure) in try keys.approve(id, by: person) }, person,
                 responder)
+        case .freeze: responder.answer(.json(try freeze(request, by: person)))
+        case .unfreeze: try answer(try unfreeze(request, by: person), person, responder)
         case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal:
             let asked = try self.command(command, request)
             try answer(
@@ -187,6 +192,8 @@ struct ControlPlane: Sendable {
         case .seal:
             try service.seal(by: person)
             responder.answer(.json(.object([("sealed", .bool(true))])))
+        case .unfreeze(let scope, let authority):
+            responder.answer(.json(try service.unfreeze(scope, by: authority)))
         }
     }
 

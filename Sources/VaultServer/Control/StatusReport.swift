@@ -31,6 +31,7 @@ enum StatusReport {
         members.append(
             ("pending", .number(UInt64(service.host.keyring?.annex.waiting(now: UInt64(WallClock.seconds)).count ?? 0)))
         )
+        members.append(("frozen", GuardReport.frozen(service)))
         members.append(("formats", formats(service)))
         members.append(("certificates", certificates(service)))
         return .object(members)
@@ -140,7 +141,7 @@ enum StatusReport {
                     ("allow", .array(client.allow.map { .string($0.rawValue) })),
                     ("formats", .array(client.formats.map { .string($0) })),
                     ("purposes", .array(client.purposes.map { .string($0) })),
-                ])
+                ] + GuardReport.client(client, service))
             })
     }
 }

@@ -5,7 +5,9 @@ internal import VaultWire
 /// Slices of a bulk reveal that wait for their audit records, in order. Their cards are wiped where they must not be sent.
 struct PendingReveals {
     enum Fate {
-        case recorded, refused
+        /// With the numbers of its records.
+        case recorded(ClosedRange<UInt64>)
+        case refused
     }
 
     struct Slice {
@@ -14,13 +16,16 @@ struct PendingReveals {
         let revealed: UInt64
         /// Until when the record has to be there.
         let due: NIODeadline
+        /// To be asked again before its lines are sent; nil where no line has a card.
+        let permit: RevealPermit?
         fileprivate var fate: Fate?
 
-        init(lines: ByteBuffer, count: Int, revealed: UInt64, due: NIODeadline) {
+        init(lines: ByteBuffer, count: Int, revealed: UInt64, due: NIODeadline, permit: RevealPermit?) {
             self.lines = lines
             self.count = count
             self.revealed = revealed
             self.due = due
+            self.permit = permit
         }
     }
 
@@ -47,7 +52,7 @@ struct PendingReveals {
         let index = slices.index(slices.startIndex, offsetBy: Int(number - first))
         guard slices[index].fate == nil else { return false }
         slices[index].fate = fate
-        if fate == .refused { VaultTransport.wipe(&slices[index].lines) }
+        if case .refused = fate { VaultTransport.wipe(&slices[index].lines) }
         return true
     }
 

@@ -12,6 +12,8 @@ enum CommandOutcome: Sendable {
     case shares(PreparedShares)
     /// Done, and the vault is to be sealed.
     case seal
+    /// To be done by who asks, since it waits for every event loop.
+    case unfreeze(FreezeScope, KeyAuthority)
 }
 
 // Commands that may need a second person. Approved or not, each is judged by what is true when it is carried out.
@@ -134,6 +136,8 @@ extension KeyManager {
             try requireShares(keyring)
         case .rewrap(.shares(let plan)): _ = try custodians(of: plan, keyring)
         case .refreshShares: _ = try currentPlan(keyring)
+        case .unfreeze(let scope):
+            guard guards.freezes[scope] != nil else { throw .notFrozen(scope) }
         case .rewrap, .seal: break
         }
     }
@@ -174,6 +178,7 @@ extension KeyManager {
             return .shares(
                 try prepareShares(try currentPlan(keyring), newRoot: false, target: nil, for: person))
         case .seal: return .seal
+        case .unfreeze(let scope): return .unfreeze(scope, authority)
         }
     }
 

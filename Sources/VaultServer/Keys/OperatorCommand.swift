@@ -8,6 +8,7 @@ enum OperatorCommand: Equatable, Sendable {
     case splitShares(SharePlan)
     case refreshShares
     case seal
+    case unfreeze(FreezeScope)
 
     /// Its name under `dual_control`.
     var kind: Configuration.DualControlled {
@@ -17,6 +18,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .rewrap: .rewrap
         case .splitShares, .refreshShares: .shares
         case .seal: .seal
+        case .unfreeze: .unfreeze
         }
     }
 
@@ -38,6 +40,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .splitShares(let plan): "split the root key: \(plan.description)"
         case .refreshShares: "make new shares of the root key for the same custodians"
         case .seal: "seal the vault"
+        case .unfreeze(let scope): "unfreeze \(scope.text)"
         }
     }
 
@@ -50,6 +53,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .splitShares(let plan): plan.text
         case .refreshShares: "refresh"
         case .seal: ""
+        case .unfreeze(let scope): scope.text
         }
     }
 
@@ -77,6 +81,9 @@ enum OperatorCommand: Equatable, Sendable {
                 return nil
             }
         case .seal: self = .seal
+        case .unfreeze:
+            guard let scope = FreezeScope(argument) else { return nil }
+            self = .unfreeze(scope)
         case nil: return nil
         }
     }

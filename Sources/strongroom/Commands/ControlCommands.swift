@@ -54,14 +54,14 @@ struct ClientsCommand: AsyncParsableCommand {
         func perform() async throws(Failure) {
             let (text, value) = try options.connect().call("GET", "/v1/clients")
             if json { return try Terminal.print(text) }
-            var table = Table(["NAME", "CERTIFICATE", "MAY", "FORMATS", "PURPOSES"])
+            var table = Table(["NAME", "CERTIFICATE", "MAY", "FORMATS", "PURPOSES", "FROM", "HOURS (UTC)"])
             for client in value.items {
                 table.add([
                     client["name"]?.text ?? "", certificate(client), list(client["allow"]), list(client["formats"]),
-                    list(client["purposes"]),
+                    list(client["purposes"]), list(client["addresses"]), list(client["hours"]),
                 ])
             }
-            for line in table.lines { try Terminal.print(line) }
+            for line in table.lines + LimitReport(value).lines { try Terminal.print(line) }
         }
 
         private func certificate(_ client: JSONValue) -> String {
