@@ -19,6 +19,9 @@ package struct PeerIdentity: Sendable, Equatable {
     package let notBefore: Int64
     package let notAfter: Int64
 
+    /// The first end of validity in the verified chain, its own included: from then on it would not be let in.
+    package let chainNotAfter: Int64
+
     /// The verified chain in DER, the peer's own first: kept so that a new context can judge a live connection.
     let chain: [[UInt8]]
 }
@@ -30,7 +33,7 @@ extension PeerIdentity {
         self.init(
             publicKeySHA256: own.publicKeySHA256, dnsNames: own.names(kind: GEN_DNS),
             uris: own.names(kind: GEN_URI), serial: own.serial, notBefore: own.notBefore,
-            notAfter: own.notAfter, chain: chain.map(\.der))
+            notAfter: own.notAfter, chainNotAfter: chain.map(\.notAfter).min() ?? own.notAfter, chain: chain.map(\.der))
     }
 }
 

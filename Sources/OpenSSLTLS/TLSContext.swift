@@ -28,6 +28,9 @@ package final class TLSContext: @unchecked Sendable {
     /// The revocation lists in force. Past the first `nextUpdate` every new connection is refused.
     package let revocationLists: [RevocationListSummary]
 
+    /// The first end of a revocation list; `nil` where revocation is not checked. From then on nobody would be let in.
+    package var revocationEnd: Int64? { revocationLists.map(\.nextUpdate).min() }
+
     let context: OpaquePointer
 
     /// A server's context. Every file is PEM, and is read once, here.

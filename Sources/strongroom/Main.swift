@@ -23,7 +23,7 @@ struct StrongroomCommand: AsyncParsableCommand {
                 name: "Operator",
                 subcommands: [
                     InitCommand.self, StatusCommand.self, ClientsCommand.self, ConfigCommand.self, CertsCommand.self,
-                    VerifyCommand.self, FreezeCommand.self, UnfreezeCommand.self,
+                    VerifyCommand.self, FreezeCommand.self, UnfreezeCommand.self, HoneyCommand.self,
                 ]),
             CommandGroup(
                 name: "Key",

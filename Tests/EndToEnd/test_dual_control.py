@@ -80,7 +80,7 @@ def test_a_rejected_or_expired_request_is_gone(guarded):
     vault = guarded
     request = pending(vault, "/v1/keys/rotate?purpose=all", ANNA)
     answer = vault.order(f"/v1/reject?id={request['id']}", user=BEN)
-    assert answer["description"] == "rotate the data and index key"
+    assert answer["description"] == "rotate the data, index and audit key"
     refused(vault, f"/v1/approve?id={request['id']}", BEN, 404, "no_such_request")
     again = pending(vault, "/v1/keys/rotate?purpose=all", ANNA)
     assert again["id"] > request["id"], "an id was used twice"
@@ -99,7 +99,7 @@ def test_what_would_be_refused_is_refused_before_anyone_is_asked(guarded):
     """And again at the approval, since things change meanwhile."""
     vault = guarded
     refused(vault, "/v1/keys/destroy?version=1", ANNA, 409, "version_active")
-    refused(vault, "/v1/keys/rotate?purpose=audit", ANNA, 409, "no_active_version")
+    refused(vault, "/v1/keys/destroy?purpose=audit&version=1", ANNA, 409, "version_active")
     refused(vault, "/v1/shares/split?threshold=3&count=2", ANNA, 422, "bad_threshold")
     first, second = pending(vault, "/v1/keys/rotate", ANNA), pending(vault, "/v1/keys/rotate", BEN)
     vault.order(f"/v1/approve?id={first['id']}", user=BEN)

@@ -133,7 +133,7 @@ def test_refusals_reach_the_operator_with_an_exit_code(stocked):
     vault = stocked
     run(vault, "keys", "destroy", "1", code=65)
     assert "version 1 is active" in run.errors
-    run(vault, "keys", "rotate", "audit", code=65)
+    run(vault, "keys", "destroy", "7", code=65)
     run(vault, "keys", "rotate")
     run(vault, "keys", "rotate", code=75)
     assert "under way" in run.errors

@@ -179,7 +179,7 @@ def test_request_ids_are_remembered_across_an_index_rotation(new_vault):
 @pytest.mark.parametrize("path, status, code", [
     ("/v1/keys/rotate?purpose=data", 409, "rotation_under_way"),
     ("/v1/keys/rotate?purpose=all", 409, "rotation_under_way"),
-    ("/v1/keys/rotate?purpose=audit", 409, "no_active_version"),
+    ("/v1/keys/rotate?purpose=none", 422, "malformed"),
     ("/v1/keys/rotate?purpose=root", 422, "malformed"),
     ("/v1/keys/rotate?purpos=data", 422, "malformed"),
     ("/v1/keys/rotate?purpose=data&purpose=data", 404, "not_found"),

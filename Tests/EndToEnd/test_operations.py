@@ -79,7 +79,7 @@ def test_status_comes_over_the_control_socket(vault):
     assert status["pid"] == vault.pid and status["write_state"] == "writing" and status["sealed"] is False
     assert status["store"]["tokens"] == status["formats"][0]["tokens"] >= 1
     assert {key["purpose"] for key in status["keys"]} >= {"data", "index"}
-    assert {certificate["kind"] for certificate in status["certificates"]} == {"server", "client_ca"}
+    assert {certificate["kind"] for certificate in status["certificates"]} == {"server", "client_ca", "client"}
     done = subprocess.run(
         [strongroom.COMMAND, "status", "--json", "--config", vault.config], capture_output=True, timeout=20)
     assert done.returncode == 0, done.stderr

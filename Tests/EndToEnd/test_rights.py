@@ -172,3 +172,31 @@ def test_a_vault_without_clients_lets_no_one_do_anything(new_vault):
     """Deny by default."""
     vault = new_vault(strongroom.settings(clients=[]))
     assert vault.client("checkout").post("/v1/tokenize", {"pan": PAN}).outcome == (401, "unknown_client")
+
+
+def test_inspect_shows_the_digits_that_a_client_may_see_and_no_others(new_vault):
+    """Both, one or none of BIN and last four, alone and in a batch; the whole number for a right of its own."""
+    shows = {"checkout": None, "support": ["bin"], "partner": ["last4"], "billing": []}
+    clients = []
+    for name, show in shows.items():
+        entry = strongroom.client(name, ["tokenize", "inspect"], ["cards"])
+        clients.append(entry if show is None else entry | {"show": show})
+    clients[3] |= {"allow": ["inspect", "detokenize"], "purposes": ["charge"]}
+    vault = new_vault(strongroom.settings(clients=clients))
+    token = vault.client("checkout").tokenize(PAN)
+    for name, show in shows.items():
+        client = vault.client(name)
+        expected = {"bin": PAN[:8], "last4": PAN[-4:]} if show is None else {
+            digits: {"bin": PAN[:8], "last4": PAN[-4:]}[digits] for digits in show}
+        one = client.post("/v1/inspect", {"token": token})
+        many = client.post("/v1/inspect", {"tokens": [token, token]}).json()["results"]
+        for shown in (one.json(), *many):
+            assert {digits: shown[digits] for digits in ("bin", "last4") if digits in shown} == expected
+            assert shown["brand"] == "mastercard" and shown["format"] == "cards"
+        assert PAN.encode() not in one.body
+        assert (PAN[:6].encode() in one.body) == ("bin" in expected)
+    assert vault.client("billing").detokenize(token) == PAN
+    vault.values["clients"][3]["show"] = ["last4"]
+    vault.write_config()
+    assert vault.reload()
+    assert vault.client("billing").inspect(token)["last4"] == PAN[-4:], "a reload takes it up"

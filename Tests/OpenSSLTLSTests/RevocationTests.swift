@@ -23,6 +23,7 @@ struct RevocationTests {
         files.make(["--revoke", "billing"])
         let server = try Shared.server(files, revocations: files.path("ca.crl"))
         #expect(server.revocationLists.map(\.revoked) == [1])
+        #expect(server.revocationEnd == server.revocationLists.first?.nextUpdate)
 
         let bad = try Wire(client: Shared.client("billing", of: files), server: server)
         bad.run()
@@ -41,6 +42,10 @@ struct RevocationTests {
         let wire = try Wire(client: Shared.client("billing", of: files), server: before)
         wire.run()
         let peer = try #require(wire.server.peer)
+        #expect(before.revocationEnd == nil)
+        // The authority outlives its clients.
+        #expect(peer.chainNotAfter == peer.notAfter)
+        #expect(peer.chainNotAfter < before.authorities[0].notAfter)
         #expect(throws: Never.self) { try before.judge(peer) }
 
         files.make(["--revoke", "billing"])

@@ -61,6 +61,9 @@ struct CallTests {
                     body: #"{"results":[{"pan":"4111111111111111"},{"error":{"code":"not_found"}}],"newer":[]}"#)
             case "/v1/detokenize":
                 return Canned(body: #"{"pan":"4111111111111111","expiry":"2031-05","newer":{"x":[1,null]}}"#)
+            case "/v1/inspect" where body.contains("tokens"):
+                return Canned(
+                    body: #"{"results":[{"format":"cards","brand":"visa","created":"2026-01-01T00:00:00Z"}]}"#)
             case "/v1/inspect":
                 return Canned(
                     body:
@@ -80,7 +83,10 @@ struct CallTests {
         let cards = try await client.detokenize([token, token], purpose: "charge")
         #expect(text(try cards[0].get().number) == "4111111111111111")
         #expect(throws: StrongroomError.self) { try cards[1].get() }
-        #expect(try await client.inspect(token).purposes == ["a", "b"])
+        let shown = try await client.inspect(token)
+        #expect(shown.purposes == ["a", "b"] && shown.bin == "411111" && shown.last4 == "1111")
+        let masked = try await client.inspect([token])[0].get()
+        #expect(masked.brand == "visa" && masked.bin == nil && masked.last4 == nil, "what the vault does not show it")
         #expect(try await client.find(testCard(), format: "cards") == token)
         #expect(try await client.fingerprint(testCard()) == "00ff")
         #expect(try await client.forget([token, token]) == 2)

@@ -159,6 +159,7 @@ struct OpenAPITests {
     func answers() {
         let card = MaskedCard(
             last4: Digits(value: 1, length: 4), bin: Digits(value: 41_111_111, length: 8), brand: "visa")
+        let bare = MaskedCard(last4: nil, bin: nil, brand: "visa")
         let token = Digits(value: 9_900_000_000_000_001, length: 16)
         let month = ExpiryMonth(year: 2028, month: 5)
         let moment = Timestamp(seconds: 0)
@@ -180,7 +181,7 @@ struct OpenAPITests {
                 {
                     InspectAnswer(token: token, card: card, expiry: month, created: moment, expiresAt: moment)
                         .append(format: text.span, purposes: text.span, to: &$0)
-                }, { InspectAnswer(card: card, created: moment).append(format: text.span, purposes: nil, to: &$0) }
+                }, { InspectAnswer(card: bare, created: moment).append(format: text.span, purposes: nil, to: &$0) }
             ),
             ("FindAnswer", { FindAnswer.append(token: token, to: &$0) }, { FindAnswer.append(token: token, to: &$0) }),
             (

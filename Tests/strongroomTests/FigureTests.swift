@@ -44,3 +44,29 @@ struct FigureTests {
         #expect(Figures.set(nil) == "-")
     }
 }
+
+extension FigureTests {
+    @Test("what a certificate has left is days, then hours, then nothing")
+    func left() {
+        #expect(Figures.left(until: 90 * 86_400, now: 0) == "90 d")
+        #expect(Figures.left(until: 2 * 86_400, now: 0) == "2 d")
+        #expect(Figures.left(until: 2 * 86_400 - 1, now: 0) == "47 h")
+        #expect(Figures.left(until: 100, now: 100) == "0 h")
+        #expect(Figures.left(until: 99, now: 100) == "ENDED")
+    }
+
+    @Test("honey is shown with what came of it")
+    func honey() throws {
+        func lines(_ text: String) throws -> [String] {
+            HoneyReport(try #require(JSONValue(Array(text.utf8)))).lines
+        }
+        #expect(try lines(#"{"honey":[],"complete":true,"touched":0}"#).first?.hasPrefix("there are no") == true)
+        let shown = try lines(
+            #"{"honey":[{"token":"991","format":"cards","created":1700000000,"expires_at":0}],"complete":false,"#
+                + #""touched":2,"last_touched":1700000000,"last_client":"billing"}"#
+        ).joined(separator: "\n")
+        for part in ["991", "cards", "and more", "2 honey tokens asked for", "by billing", "2023-11-14"] {
+            #expect(shown.contains(part), "\(part)")
+        }
+    }
+}

@@ -132,7 +132,7 @@ extension AnswerFields {
     }
 
     func inspected() throws(StrongroomError) -> InspectedToken {
-        guard let format, let last4, let bin, let brand, let created else { throw .badAnswer }
+        guard let format, let brand, let created else { throw .badAnswer }
         return InspectedToken(
             format: format, last4: last4, bin: bin, brand: brand, expiry: expiry, created: created,
             expiresAt: expiresAt, purposes: purposes)

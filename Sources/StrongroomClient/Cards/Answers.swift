@@ -44,8 +44,10 @@ public struct RevealedCard: Sendable {
 /// What may be shown of a token's card.
 public struct InspectedToken: Sendable, Hashable {
     public let format: String
-    public let last4: String
-    public let bin: String
+    /// Nil where the vault does not show it to this client.
+    public let last4: String?
+    /// Nil where the vault does not show it to this client.
+    public let bin: String?
     public let brand: String
     public let expiry: CardExpiry?
     /// RFC 3339 text in UTC.

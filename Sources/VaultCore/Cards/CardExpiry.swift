@@ -58,7 +58,7 @@ package struct CardExpiry: Sendable, Equatable, Comparable {
     package static func < (left: CardExpiry, right: CardExpiry) -> Bool { left.packed < right.packed }
 
     /// The months completed since January 2000 in the proleptic Gregorian calendar, UTC.
-    private static func monthsSince2000(atUnixSeconds unixSeconds: Int64) -> Int64 {
+    static func monthsSince2000(atUnixSeconds unixSeconds: Int64) -> Int64 {
         // Days counted from 1 March of year 0, so that the leap day is the last of its year; an era is 400 years.
         let secondsPerDay: Int64 = 86_400
         let days = (unixSeconds >= 0 ? unixSeconds : unixSeconds - (secondsPerDay - 1)) / secondsPerDay + 719_468

@@ -24,6 +24,8 @@ struct RecordOpener: ~Copyable {
     private let formats: FormatTable
     private let tables: Tables
     private var purposeSets = PurposeSets()
+    /// Honey tokens among those that were revealed since this was last set to 0.
+    var honeyMet = 0
 
     init(cipher: consuming RecordCipher, formats: FormatTable, tables: Tables) {
         self.cipher = cipher
@@ -42,6 +44,11 @@ struct RecordOpener: ~Copyable {
         guard let (header, card) = open(record, token: token),
             let purposes = try purposeSets.mask(of: header, in: snapshot, tables)
         else { return Reveal(.damaged) }
+        // Whatever its format, age or purpose: nobody was given this token.
+        if header.flags.contains(.honey) {
+            honeyMet += 1
+            return Reveal(.honey)
+        }
         guard isVisible(header, access: access, now: now) else { return Reveal(.missing) }
         guard purposes & formats.purposes(header.format) & access.purpose != 0 else {
             return Reveal(.purposeDenied)

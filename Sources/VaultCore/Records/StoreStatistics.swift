@@ -22,6 +22,8 @@ package struct StoreStatistics: Sendable {
     package var keys: [Key] = []
     /// Live tokens of a format id.
     package var formatTokens: [UInt16: UInt64] = [:]
+    /// Live honey tokens, of whatever format; they are among the others' numbers too.
+    package var honeyTokens: UInt64 = 0
     package var tokens = 0
     package var indexEntries = 0
     package var subjects = 0
@@ -81,6 +83,7 @@ extension Store {
         for format in formats {
             statistics.formatTokens[format] = try snapshot.counter(tables, MetaKey.formatTokens(format))
         }
+        statistics.honeyTokens = try snapshot.counter(tables, MetaKey.honeyTokens)
         statistics.tokens = try snapshot.statistics(tables.tokens).entries
         statistics.indexEntries = try snapshot.statistics(tables.index).entries
         statistics.subjects = try snapshot.statistics(tables.subjects).entries

@@ -61,6 +61,8 @@ enum MetaKey {
     static let place = [UInt8]("place")
     /// Tokens of a format now, 8 bytes.
     static func formatTokens(_ id: UInt16) -> [UInt8] { numbered("tokens/format/", UInt32(id)) }
+    /// Honey tokens now, 8 bytes; not there before the first.
+    static let honeyTokens = [UInt8]("tokens/honey")
     /// Id of a format, 2 bytes and a checksum; the name follows the prefix.
     static let formatPrefix = [UInt8]("format/")
     /// Bit of a purpose, 1 byte and a checksum; the name follows the prefix.

@@ -7,10 +7,12 @@ package enum RevealStatus: UInt8, BitwiseCopyable, Sendable {
     /// Missing, foreign, deleted or expired: one answer, same cost.
     case missing
     case purposeDenied
-    /// It would have been revealed, were its format not frozen.
-    case frozen
     /// Its record does not open: one damaged record, the rest is served.
     case damaged
+    /// A honey token: the caller is answered as if it were missing, and everybody else is told.
+    case honey
+    /// There is a card, and it is kept back.
+    case frozen
 }
 
 /// One answer of a reveal: trivial, so that a batch of them lies in one wiped buffer.
@@ -79,14 +81,19 @@ package struct VaultReader: ~Copyable {
     ///
     /// One snapshot for the whole call, so keep calls bounded (a thousand or so): an old snapshot pins freed pages. A page
     /// that LMDB finds damaged costs the tokens that need it, and a fresh snapshot for the rest.
+    ///
+    /// Returns how many of them are honey tokens.
+    @discardableResult
     package mutating func reveal(
         _ tokens: borrowing Span<UInt64>, access: Access, now: UInt32, into results: inout MutableSpan<Reveal>
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Int {
+        opener.honeyMet = 0
         do throws(LMDBError) {
             try Self.reveal(&reader, &opener, tokens, access: access, now: now, into: &results)
         } catch {
             throw .lmdb(error)
         }
+        return opener.honeyMet
     }
 
     private static func reveal(

@@ -52,6 +52,7 @@ extension VaultWriter {
         }
         changes.dataRecords[header.keyVersion, default: 0] -= 1
         changes.formatTokens[header.format, default: 0] -= 1
+        if header.flags.contains(.honey) { changes.honeyTokens -= 1 }
     }
 
     func exists(_ token: UInt64, _ transaction: inout WriteTransaction) throws(StoreError) -> Bool {

@@ -134,7 +134,8 @@ extension VaultWriter {
         }
     }
 
-    private mutating func insert(
+    /// Stores a card under a new token.
+    mutating func insert(
         _ item: inout WriteItem, pan: PAN, format: TokenFormat, subject: [UInt8], now: UInt32,
         _ transaction: inout WriteTransaction, _ changes: inout Changes
     ) throws(StoreError) {
@@ -153,10 +154,12 @@ extension VaultWriter {
             deadline: Self.deadline(ttl: item.setsTTL ? item.ttl : 0, format: format, now: now), purposeSet: 0)
         if item.setsPurposes { header.purposeSet = try purposeSet(item.purposes, &transaction) }
         if !subject.isEmpty { header.flags.insert(.subjectLinked) }
+        if item.kind == .honey { header.flags.insert(.honey) }
         let card = Card(pan: pan, expiry: item.setsExpiry ? CardExpiry(packed: item.expiry) : nil)
         try putRecord(card, header: header, token: token, &transaction, &changes)
         changes.dataRecords[cipher.activeVersion, default: 0] += 1
         changes.formatTokens[item.format, default: 0] += 1
+        if item.kind == .honey { changes.honeyTokens += 1 }
 
         let indexKey = try entryKey(indexes[0], pan, item.format, subject, token)
         let indexVersion = indexes[0].value.version

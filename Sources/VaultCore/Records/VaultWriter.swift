@@ -164,6 +164,8 @@ package struct VaultWriter: ~Copyable {
             try tokenize(&item, subject: batch.subject(of: item), now: now, &transaction, &changes)
         case .forget:
             try forget(&item, access: batch.access, now: now, &transaction, &changes)
+        case .honey:
+            try makeHoney(&item, now: now, &transaction, &changes)
         }
         batch.items[position] = item
     }
@@ -188,6 +190,7 @@ package struct VaultWriter: ~Copyable {
         for (version, count) in changes.movedEntries {
             try transaction.adjust(tables, MetaKey.movedEntries(version), by: count)
         }
+        try transaction.adjust(tables, MetaKey.honeyTokens, by: changes.honeyTokens)
         let spent = changes.encryptions + uncountedEncryptions
         guard spent > 0 else { return 0 }
         let key = MetaKey.encryptions(cipher.activeVersion)
@@ -202,6 +205,7 @@ struct Changes {
     var dataRecords: [UInt32: Int64] = [:]
     var indexEntries: [UInt32: Int64] = [:]
     var formatTokens: [UInt16: Int64] = [:]
+    var honeyTokens: Int64 = 0
     /// Moved out of a version by a rotation.
     var movedRecords: [UInt32: Int64] = [:]
     var movedEntries: [UInt32: Int64] = [:]

@@ -25,6 +25,7 @@ private struct VerifyCounts {
     private var formatTokens = Tally()
     private var indexEntries = Tally()
     private var linked: UInt64 = 0
+    private var honey: UInt64 = 0
 
     mutating func read(_ snapshot: borrowing Snapshot, _ tables: Tables) throws(LMDBError) {
         try readTokens(snapshot, tables)
@@ -38,6 +39,11 @@ private struct VerifyCounts {
         compare("data key", dataRecords, meta.dataRecords)
         compare("format", formatTokens, meta.formatTokens)
         compare("index key", indexEntries, meta.indexEntries)
+        if honey != meta.honeyTokens {
+            findings.append(
+                VerifyFinding(
+                    kind: .counter, table: .meta, subject: "honey tokens", stored: meta.honeyTokens, counted: honey))
+        }
     }
 
     private mutating func readTokens(_ snapshot: borrowing Snapshot, _ tables: Tables) throws(LMDBError) {
@@ -56,6 +62,7 @@ private struct VerifyCounts {
                 dataRecords.add(header.keyVersion)
                 formatTokens.add(UInt32(header.format))
                 if header.flags.contains(.subjectLinked) { linked += 1 }
+                if header.flags.contains(.honey) { honey += 1 }
             }
             isInside = try cursor.next()
         }
@@ -144,6 +151,7 @@ private struct VerifyMeta {
     private(set) var dataRecords = Tally()
     private(set) var formatTokens = Tally()
     private(set) var indexEntries = Tally()
+    private(set) var honeyTokens: UInt64 = 0
 
     mutating func read(_ snapshot: borrowing Snapshot, _ tables: Tables) throws(LMDBError) {
         let dataPrefix = MetaKey.prefix(of: MetaKey.dataRecords(0))
@@ -179,6 +187,9 @@ private struct VerifyMeta {
                 isKnown =
                     cursor.key.count == MetaKey.purposeSetPrefix.count + 2
                     && PurposeSets.mask(cursor.value, key: cursor.key.copied) != nil
+            } else if cursor.key.isEqual(MetaKey.honeyTokens) {
+                isKnown = size == 8
+                if isKnown { honeyTokens = UInt64(bigEndian: cursor.value, at: 0) }
             } else {
                 isKnown = MetaKey.sizes.contains { cursor.key.isEqual($0.key) && size == $0.bytes }
             }

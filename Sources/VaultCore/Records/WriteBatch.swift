@@ -4,6 +4,8 @@ package import SecretMemory
 package enum WriteKind: UInt8, BitwiseCopyable, Sendable {
     case tokenize
     case forget
+    /// Make a honey token of `format`.
+    case honey
 }
 
 /// What became of one item.
@@ -36,7 +38,7 @@ package struct WriteItem: BitwiseCopyable, Sendable {
     package var ttl: UInt32 = 0
     /// Mask; ignored unless `setsPurposes`.
     package var purposes: UInt64 = 0
-    /// Digits of the PAN, 0 for a forget.
+    /// Digits of the PAN, 0 for a forget or honey.
     package var panLength: UInt8 = 0
     package var pan: UInt64 = 0
     /// Range of the subject in the batch's bytes; empty for none.

@@ -16,16 +16,6 @@ package final class GuardBook: Sendable {
         var registry: Registry?
     }
 
-    /// What the book has others do; neither waits.
-    package struct Hooks: Sendable {
-        /// Calls `saveChanges` soon, on a thread that may wait.
-        package var saveSoon: @Sendable () -> Void = {}
-        /// Told of a client that was frozen without an operator.
-        package var clientFrozen: @Sendable (String, Freeze) -> Void = { _, _ in }
-
-        package init() {}
-    }
-
     private let state = Mutex(State())
     private let file: GuardFile
     private let logger: Logger
@@ -35,7 +25,7 @@ package final class GuardBook: Sendable {
     private let needsSave = Atomic<Bool>(false)
     /// Clients frozen without an operator.
     let freezesByItself = Counter()
-    private let hooks = Mutex(Hooks())
+    private let clientFrozen = Mutex<@Sendable (String, Freeze) -> Void>({ _, _ in })
 
     /// Who freezes where no operator does.
     static let itself = "strongroomd"
@@ -63,8 +53,10 @@ package final class GuardBook: Sendable {
         state.withLock { publish($0) }
     }
 
-    /// For the time before the first request.
-    package func setHooks(_ new: Hooks) { hooks.withLock { $0 = new } }
+    /// Who raises the alarm, and calls `saveChanges`, for a client that was frozen without an operator. Must not wait.
+    package func onClientFrozen(_ alarm: @escaping @Sendable (String, Freeze) -> Void) {
+        clientFrozen.withLock { $0 = alarm }
+    }
 
     // MARK: What is frozen
 
@@ -120,12 +112,8 @@ package final class GuardBook: Sendable {
         guard isNew else { return }
         freezesByItself.add(1)
         needsSave.store(true, ordering: .relaxed)
-        logger.critical(
-            "client_frozen",
-            metadata: ["client": "\(name)", "cause": "\(made.cause.name)", "reason": "\(made.reason)"])
-        let hooks = hooks.withLock { $0 }
-        hooks.clientFrozen(name, made)
-        hooks.saveSoon()
+        let alarm = clientFrozen.withLock { $0 }
+        alarm(name, made)
     }
 
     private func publish(_ state: borrowing State) {

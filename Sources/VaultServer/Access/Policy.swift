@@ -12,6 +12,8 @@ package final class Policy: Sendable {
         package let formats: UInt64
         /// Bit n: may name purpose n.
         package let purposes: UInt64
+        /// What `inspect` shows of a card's digits.
+        package let shown: ShownDigits
         /// Where it may call from; nil is anywhere.
         package let addresses: [AddressRange]?
         /// When it may call; nil is always.
@@ -52,7 +54,8 @@ package final class Policy: Sendable {
                 name: entry.name, operations: Operations(entry.allow),
                 formats: entry.formats.reduce(0) { $0 | (registry.formatID($1).map { 1 << UInt64($0) } ?? 0) },
                 purposes: entry.purposes.reduce(0) { $0 | (registry.purposeMask($1) ?? 0) },
-                addresses: entry.addresses, hours: entry.hours, batchMax: entry.batch, guard: guards.client(entry.name))
+                shown: ShownDigits(entry.show), addresses: entry.addresses, hours: entry.hours, batchMax: entry.batch,
+                guard: guards.client(entry.name))
             switch entry.identity {
             case .dns(let name): byDNS[name] = client
             case .uri(let uri): byURI[uri] = client
@@ -117,6 +120,26 @@ package final class Policy: Sendable {
         }
         for client in configuration.clients { names.formUnion(client.purposes) }
         return names.sorted()
+    }
+}
+
+/// Digits of a card that a client is shown, as a set of bits.
+package struct ShownDigits: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let bin = ShownDigits(rawValue: 1)
+    package static let last4 = ShownDigits(rawValue: 2)
+    package static let all: ShownDigits = [.bin, .last4]
+
+    init(_ shown: [Configuration.Client.Shown]) {
+        self = []
+        for digits in shown {
+            switch digits {
+            case .bin: insert(.bin)
+            case .last4: insert(.last4)
+            }
+        }
     }
 }
 

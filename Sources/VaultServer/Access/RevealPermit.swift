@@ -57,10 +57,11 @@ struct SlicePermit {
     /// Why line `index` is not answered; nil where it may be.
     func problem(_ index: Int) -> ProblemCode? { index < granted ? nil : refusal }
 
-    /// Counts tokens that were not there; the whole slice is refused where something was frozen since, or by that.
-    mutating func settle(missed: Int, _ client: Policy.Client) {
+    /// Counts tokens that were not there; the whole slice is refused where something was frozen since, or by that. One that
+    /// met a trap has no card in it, and must not tell of the trap.
+    mutating func settle(missed: Int, _ client: Policy.Client, isTrapped: Bool) {
         client.guard.missed(missed, now: WallClock.seconds)
-        if reveal?.holds != true {
+        if !isTrapped, reveal?.holds != true {
             granted = 0
             refusal = .frozen
         }

@@ -13,6 +13,8 @@ extension Configuration {
         package var formats: [String] = []
         /// What it may reveal card numbers for.
         package var purposes: [String] = []
+        /// What `inspect` shows it of a card's digits.
+        package var show = Shown.allCases
         /// Where it may call from; nil is anywhere.
         package var addresses: [AddressRange]?
         /// When it may call, in UTC; nil is always.
@@ -30,6 +32,7 @@ extension Configuration {
             .value("allow", \.allow, .list(of: .word), required: true),
             .value("formats", \.formats, .list(of: .name)),
             .value("purposes", \.purposes, .list(of: .name)),
+            .value("show", \.show, .list(of: .word)),
             .value("addresses", \.addresses, ConfigurationType.list(of: .addressRange).orNone()),
             .value("hours", \.hours, ConfigurationType.list(of: .dayHours).orNone()),
             .value("batch", \.batch, ConfigurationType.integer(1...10_000).orNone()),
@@ -43,7 +46,8 @@ extension Configuration {
             if purposes.isEmpty, allow.contains(.detokenize) {
                 decoder.report("\(path).allow", "allows 'detokenize' but 'purposes' names none")
             }
-            for (name, isEmpty) in [("addresses", addresses?.isEmpty), ("hours", hours?.isEmpty)] where isEmpty == true {
+            for (name, isEmpty) in [("addresses", addresses?.isEmpty), ("hours", hours?.isEmpty)] where isEmpty == true
+            {
                 decoder.report("\(path).\(name)", "names none, so the client could never call; leave it out for any")
             }
             if limits.bounds.countsReveals, !allow.contains(.detokenize) {
@@ -65,6 +69,14 @@ extension Configuration {
                 .value("uri", .uri) { .uri($0) },
                 .value("spki_sha256", .sha256) { .spkiSHA256($0) },
             ]
+        }
+
+        /// Digits of a card that are no secret by themselves (PCI DSS 3.4.1). The whole number only `detokenize` gives.
+        package enum Shown: String, Sendable, CaseIterable {
+            /// The first six or eight digits.
+            case bin
+            /// The last four.
+            case last4
         }
 
         /// A call a client may be allowed to make.

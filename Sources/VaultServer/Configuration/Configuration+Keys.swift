@@ -7,6 +7,8 @@ extension Configuration {
         package var dataPeriod = Cryptoperiod(length: .days(90), rotate: 100, refuse: 200)
         /// How old an index key version may grow. Its rotation changes fingerprints, so it is left to operators.
         package var indexPeriod = Cryptoperiod(length: .days(365), rotate: nil, refuse: nil)
+        /// How old a version of the audit key may grow. Older ones stay to verify what they linked.
+        package var auditPeriod = Cryptoperiod(length: .days(365), rotate: 100, refuse: nil)
         /// Records that a rotation moves in a second at most; nil is as many as the writer has time for.
         package var moveRate: Int? = 20_000
         /// Records that a rotation moves in one transaction; of index entries, which lie apart, an eighth as many.
@@ -21,6 +23,7 @@ extension Configuration {
             .section("data_encryptions", \.dataEncryptions),
             .section("data_period", \.dataPeriod),
             .section("index_period", \.indexPeriod),
+            .section("audit_period", \.auditPeriod),
             .value("move_rate", \.moveRate, ConfigurationType.integer(1...10_000_000).orNone()),
             .value("move_slice", \.moveSlice, .integer(1...2_000)),
             .value("epoch_file", \.epochFile, ConfigurationType.path.orNone(), reload: .restart),

@@ -9,6 +9,10 @@ extension Configuration {
         package var clientCA = Path.unset
         /// Revoked client certificates; nil accepts every certificate the authority signed.
         package var crl: Path?
+        /// How long before the end of a certificate, ours, an authority's or a client's, it is warned of.
+        package var warn = Duration.days(30)
+        /// How long before the end of a revocation list.
+        package var crlWarn = Duration.days(3)
 
         package init() {}
 
@@ -17,6 +21,8 @@ extension Configuration {
             .value("key", \.key, .path, required: true),
             .value("client_ca", \.clientCA, .path, required: true),
             .value("crl", \.crl, ConfigurationType.path.orNone()),
+            .value("warn", \.warn, .duration(.seconds(3600) ... .days(730))),
+            .value("crl_warn", \.crlWarn, .duration(.seconds(3600) ... .days(730))),
         ]
     }
 }

@@ -36,6 +36,8 @@ struct ControlPlane: Sendable {
     /// The commands by the names that logs give them: a path from the wire is never logged.
     private enum Command: String {
         case status, clients, verify, keys, jobs, pending, shares
+        case honey
+        case addHoney = "honey_add"
         case reloadConfiguration = "config_reload"
         case reloadCertificates = "certs_reload"
         case rotate = "keys_rotate"
@@ -51,7 +53,7 @@ struct ControlPlane: Sendable {
 
         private static let gets: [String: Command] = [
             "/v1/status": .status, "/v1/clients": .clients, "/v1/keys": .keys, "/v1/jobs": .jobs,
-            "/v1/pending": .pending, "/v1/shares": .shares,
+            "/v1/pending": .pending, "/v1/shares": .shares, "/v1/honey": .honey,
         ]
         private static let posts: [String: Command] = [
             "/v1/config/reload": .reloadConfiguration, "/v1/certs/reload": .reloadCertificates, "/v1/verify": .verify,
@@ -60,7 +62,7 @@ struct ControlPlane: Sendable {
             "/v1/unseal/reset": .resetUnseal, "/v1/shares/split": .splitShares,
             "/v1/shares/refresh": .refreshShares, "/v1/shares/commit": .commitShares,
             "/v1/shares/cancel": .cancelShares, "/v1/shares/acknowledge": .acknowledge, "/v1/freeze": .freeze,
-            "/v1/unfreeze": .unfreeze,
+            "/v1/unfreeze": .unfreeze, "/v1/honey/add": .addHoney,
         ]
 
         init?(_ request: ControlRequest) {
@@ -86,6 +88,7 @@ struct ControlPlane: Sendable {
             case .acknowledge: ["custodian"]
             case .freeze: ["client", "format", "reason"]
             case .unfreeze: ["client", "format"]
+            case .addHoney: ["format", "count"]
             default: []
             }
         }
@@ -105,6 +108,11 @@ struct ControlPlane: Sendable {
         case .jobs: responder.answer(.json(try KeyReport.jobs(service)))
         case .pending: responder.answer(.json(try KeyReport.pending(service)))
         case .shares: responder.answer(.json(try KeyReport.shares(service)))
+        case .honey: responder.answer(.json(try HoneyOrders.list(service)))
+        case .addHoney:
+            let count = request.query["count"] == nil ? 1 : request.number("count") ?? 0
+            responder.answer(
+                .json(try HoneyOrders.add(service, format: request.query["format"], count: count, by: person)))
         case .verify: break
         case .reloadConfiguration:
             responder.answer(reload { () throws(StartupError) in try service.reload() })

@@ -9,11 +9,15 @@ enum GuardReport {
             ("all", freezes.first { $0.key == .all }.map { freeze($0.key, $0.value) } ?? .null),
             (
                 "clients",
-                .array(freezes.compactMap { scope, value in if case .client = scope { freeze(scope, value) } else { nil } })
+                .array(
+                    freezes.compactMap { scope, value in if case .client = scope { freeze(scope, value) } else { nil } }
+                )
             ),
             (
                 "formats",
-                .array(freezes.compactMap { scope, value in if case .format = scope { freeze(scope, value) } else { nil } })
+                .array(
+                    freezes.compactMap { scope, value in if case .format = scope { freeze(scope, value) } else { nil } }
+                )
             ),
             ("saved", .bool(service.guards.isSaved)),
         ])

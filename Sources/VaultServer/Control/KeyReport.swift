@@ -23,7 +23,7 @@ enum KeyReport {
     }
 
     static func use(_ facts: KeyBoard.Facts) -> JSONText {
-        .object([("data", facts.data.json), ("index", facts.index.json)])
+        .object([("data", facts.data.json), ("index", facts.index.json), ("audit", facts.audit.json)])
     }
 
     static func versions(_ service: VaultService, _ statistics: StoreStatistics) -> [JSONText] {
@@ -31,18 +31,12 @@ enum KeyReport {
         let now = UInt64(WallClock.seconds)
         return statistics.keys.map { key in
             let end = key.destroyed > 0 ? key.destroyed : now
-            let period: Duration? =
-                switch key.purpose {
-                case .data: settings.dataPeriod.length
-                case .index: settings.indexPeriod.length
-                case .audit: nil
-                }
             return .object([
                 ("purpose", .string("\(key.purpose.name)")), ("version", .number(UInt64(key.version))),
                 ("state", .string("\(key.state.name)")), ("created", .number(key.created)),
                 ("retired", .number(key.retired)), ("destroyed", .number(key.destroyed)),
                 ("age_seconds", .number(end > key.created ? end - key.created : 0)),
-                ("period_seconds", .number(UInt64(period?.components.seconds ?? 0))),
+                ("period_seconds", .number(UInt64(settings.period(of: key.purpose).length.components.seconds))),
                 ("encryptions", .number(key.encryptions)),
                 ("limit", .number(key.purpose == .data ? UInt64(settings.dataEncryptions.limit) : 0)),
                 ("records", .number(key.records)), ("moved", .number(key.moved)),

@@ -32,6 +32,12 @@ enum StatusReport {
             ("pending", .number(UInt64(service.host.keyring?.annex.waiting(now: UInt64(WallClock.seconds)).count ?? 0)))
         )
         members.append(("frozen", GuardReport.frozen(service)))
+        members.append(
+            (
+                "honey",
+                .object(
+                    [("tokens", .number(service.statistics?.honeyTokens ?? 0))] + HoneyOrders.touches(service.honey))
+            ))
         members.append(("formats", formats(service)))
         members.append(("certificates", certificates(service)))
         return .object(members)
@@ -113,16 +119,15 @@ enum StatusReport {
     }
 
     private static func certificates(_ service: VaultService) -> JSONText {
-        let tls = service.tls.current
-        let server = tls.certificates.map { ("server", $0) }
-        let all = server + tls.authorities.map { ("client_ca", $0) }
+        let now = Int64(WallClock.seconds)
         return .array(
-            all.map { kind, certificate in
+            service.certificateTerms.map { term in
                 .object([
-                    ("kind", .string(kind)), ("subject", .string(certificate.subject)),
-                    ("serial", .string(certificate.serial)),
-                    ("not_after", .number(UInt64(max(0, certificate.notAfter)))),
-                    ("file", .string(certificate.file)),
+                    ("kind", .string(term.kind.rawValue)), ("subject", .string(term.name)),
+                    ("serial", term.serial.isEmpty ? .null : .string(term.serial)),
+                    ("not_after", .number(UInt64(max(0, term.end)))),
+                    ("file", term.file.map { .string($0) } ?? .null),
+                    ("near_end", .bool(term.level(at: now) != .fine)),
                 ])
             })
     }
@@ -136,12 +141,25 @@ enum StatusReport {
                     case .uri(let uri): ("uri", uri)
                     case .spkiSHA256(let hash): ("spki_sha256", hexText(hash))
                     }
-                return .object([
-                    ("name", .string(client.name)), (identity.0, .string(identity.1)),
-                    ("allow", .array(client.allow.map { .string($0.rawValue) })),
-                    ("formats", .array(client.formats.map { .string($0) })),
-                    ("purposes", .array(client.purposes.map { .string($0) })),
-                ] + GuardReport.client(client, service))
+                return .object(
+                    [
+                        ("name", .string(client.name)), (identity.0, .string(identity.1)),
+                        ("allow", .array(client.allow.map { .string($0.rawValue) })),
+                        ("formats", .array(client.formats.map { .string($0) })),
+                        ("purposes", .array(client.purposes.map { .string($0) })),
+                        ("show", .array(client.show.map { .string($0.rawValue) })),
+                        ("seen", seen(service.clientCertificates[client.name])),
+                    ] + GuardReport.client(client, service))
             })
+    }
+
+    /// The certificate that a client showed last; null before it did.
+    private static func seen(_ certificate: ClientCertificates.Seen?) -> JSONText {
+        guard let certificate else { return .null }
+        return .object([
+            ("time", .number(certificate.time)), ("serial", .string(certificate.serial)),
+            ("not_after", .number(UInt64(max(0, certificate.notAfter)))),
+            ("spki_sha256", .string(hexText(certificate.publicKeySHA256))),
+        ])
     }
 }

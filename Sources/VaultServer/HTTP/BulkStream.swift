@@ -36,6 +36,8 @@ final class BulkStream {
     /// What the records of this stream begin with.
     private let record: AuditEntry
     private var isWaitingForQueue = false
+    /// It asked for a honey token: it gets no more cards.
+    private var isTrapped = false
     private var succeeded: UInt64 = 0
     private var failed: UInt64 = 0
 
@@ -173,11 +175,15 @@ final class BulkStream {
         do throws(ProblemCode) {
             var access = access
             access.frozen = permit.reveal?.frozenFormats ?? .max
-            if permit.granted > 0 { try loop.revealSlice(access) }
+            if permit.granted > 0, try loop.revealSlice(access) {
+                isTrapped = true
+                connection.honeyTouched(loop.honeyTokens)
+            }
+            if isTrapped { loop.conceal() }
         } catch {
             wholeProblem = error
         }
-        if wholeProblem == nil { permit.settle(missed: loop.missed(of: permit.granted), client) }
+        if wholeProblem == nil { permit.settle(missed: loop.missed(of: permit.granted), client, isTrapped: isTrapped) }
         var tally = RevealTally(capacity: loop.tokens.count)
         var lines = ByteBufferAllocator().buffer(capacity: loop.tokens.count * AnswerLine.maxBytes)
         lines.writeWithOutputRawSpan(minimumWritableBytes: loop.tokens.count * AnswerLine.maxBytes) { output in
@@ -221,7 +227,7 @@ final class BulkStream {
             let (stream, connection) = bound.value
             stream.recorded(number, result, connection)
         }
-        if !loop.audit.submit(job) { reveals.settle(number, .refused) }
+        if !loop.audit.submit(job) { reveals.settle(number, .refused(.auditUnavailable)) }
     }
 
     /// A slice is on record, or cannot be.
@@ -230,9 +236,10 @@ final class BulkStream {
     ) {
         switch result {
         case .success(let receipt):
-            let isWanted = !isAbandoned && connection.context != nil && reveals.settle(number, .recorded(receipt.records))
+            let isWanted =
+                !isAbandoned && connection.context != nil && reveals.settle(number, .recorded(receipt.records))
             if !isWanted { return connection.noteWithheld(receipt.records) }
-        case .failure: reveals.settle(number, .refused)
+        case .failure(let failure): reveals.settle(number, .refused(failure.problem))
         }
         if isAbandoned || connection.context == nil { return }
         send(connection)
@@ -257,9 +264,9 @@ final class BulkStream {
                 var lines = ByteBuffer()
                 swap(&lines, &slice.lines)
                 write(&lines, connection)
-            case .refused:
+            case .refused(let problem):
                 var lines = ByteBuffer()
-                for _ in 0..<slice.count { lines.append(.auditUnavailable) }
+                for _ in 0..<slice.count { lines.append(problem) }
                 failed += UInt64(slice.count)
                 write(&lines, connection)
             }

@@ -67,7 +67,7 @@ extension HTTPConnection {
             case .success: body(connection, consume secret)
             case .failure(let failure):
                 wipe(&secret)
-                connection.answer(failure == .closed ? .sealed : .auditUnavailable, call: call, keepsAlive: keepsAlive)
+                connection.answer(failure.problem, call: call, keepsAlive: keepsAlive)
             }
         }
         state = .waiting
@@ -115,6 +115,11 @@ extension HTTPConnection {
     }
 }
 
+extension AuditFailure {
+    /// What a request is told whose record was not written.
+    var problem: ProblemCode { self == .closed ? .sealed : .auditUnavailable }
+}
+
 extension ProblemCode {
     /// Whether a refusal with it is an event of its own for the audit log.
     var isRecorded: Bool {
@@ -131,11 +136,13 @@ struct RevealTally {
     private(set) var revealed: [UInt64] = []
     /// Tokens that are there, for another purpose.
     private(set) var denied: [UInt64] = []
+    /// Tokens that no client was given.
+    private(set) var honey: [UInt64] = []
+    /// Tokens whose cards were kept back.
+    private(set) var frozen: [UInt64] = []
     private(set) var missed: UInt64 = 0
     private(set) var invalid: UInt64 = 0
     private(set) var damaged: [UInt64] = []
-    /// Tokens that would have been revealed, were their format not frozen.
-    private(set) var frozen: [UInt64] = []
     /// Not looked up, or not to be told: past a limit, or everything is frozen.
     private(set) var refused: (count: UInt64, problem: ProblemCode) = (0, .frozen)
     private(set) var keys: [UInt32] = []
@@ -162,6 +169,7 @@ struct RevealTally {
             if keys.last != reveal.keyVersion, !keys.contains(reveal.keyVersion) { keys.append(reveal.keyVersion) }
         case .purposeDenied: denied.append(token)
         case .damaged: damaged.append(token)
+        case .honey: honey.append(token)
         case .frozen: frozen.append(token)
         case .missing: missed += 1
         }
@@ -180,8 +188,9 @@ struct RevealTally {
         if !denied.isEmpty { entry.add("denied", tokens: denied) }
         if missed > 0 { entry.add("missed", missed) }
         if invalid > 0 { entry.add("invalid", invalid) }
-        if !damaged.isEmpty { entry.add("damaged", tokens: damaged) }
+        if !honey.isEmpty { entry.add("honey", tokens: honey) }
         if !frozen.isEmpty { entry.add("frozen", tokens: frozen) }
+        if !damaged.isEmpty { entry.add("damaged", tokens: damaged) }
         if refused.count > 0 {
             entry.add("code", refused.problem.code)
             entry.add("refused", refused.count)
@@ -199,7 +208,7 @@ extension WriteBatch {
         var makesRecords = false
         for index in 0..<items.count {
             let item = items[index]
-            if item.kind == .tokenize { makesRecords = true }
+            if item.kind != .forget { makesRecords = true }
             if let problem = item.problem {
                 problems["\(problem.code)", default: 0] += 1
             } else {

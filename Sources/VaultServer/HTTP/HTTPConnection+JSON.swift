@@ -48,9 +48,10 @@ extension HTTPConnection {
         guard list.isBatch else {
             guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
             let reveal = try loop.reveal(token, access)
+            if reveal.status == .honey { honeyTouched([token.value]) }
             var tally = RevealTally(capacity: 1)
             tally.add(token.value, reveal)
-            try noteMissed(client, Int(tally.missed))
+            try noteMissed(client, Int(tally.missed), isTrapped: reveal.status == .honey)
             let record = revealRecord(head, tally, purpose: loop.detokenizeRequest.purpose.view(in: text))
             if let problem = reveal.problem {
                 return onRecord(record, call: head.call, keepsAlive: head.keepsAlive) { connection, _ in
@@ -68,13 +69,31 @@ extension HTTPConnection {
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
         var tally = RevealTally(capacity: list.tokens.count)
         var start = 0
+        // Set by the first honey token; the batch then shows no card, before it or behind it.
+        var isTrapped = false
+        var alarmed = 0
         while start < list.tokens.count {
             let end = min(start + LoopContext.sliceMax, list.tokens.count)
             loop.tokens.removeAll(keepingCapacity: true)
             for position in start..<end {
                 loop.tokens.append(Token(list.tokens[position].view(in: text))?.value ?? 0)
             }
-            try loop.revealSlice(access)
+            if try loop.revealSlice(access), start >= alarmed {
+                honeyTouched(loop.honeyTokens)
+                alarmed = end
+                if !isTrapped, start > 0 {
+                    // Cards are in the answer already: it begins anew, without them.
+                    isTrapped = true
+                    loop.wipeReveals()
+                    answer.clear()
+                    answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
+                    tally = RevealTally(capacity: list.tokens.count)
+                    start = 0
+                    continue
+                }
+                isTrapped = true
+            }
+            if isTrapped { loop.conceal() }
             answer.writeWithOutputRawSpan(minimumWritableBytes: (end - start) * (itemBytes + 1)) { output in
                 for position in start..<end {
                     if position > 0 { Results.separator(&output) }
@@ -92,9 +111,11 @@ extension HTTPConnection {
             start = end
         }
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.close(&$0) }
-        try noteMissed(client, Int(tally.missed))
+        try noteMissed(client, Int(tally.missed), isTrapped: isTrapped)
         let record = revealRecord(head, tally, purpose: loop.detokenizeRequest.purpose.view(in: text))
-        sendRevealed(head, record, answer, count: UInt64(tally.revealed.count), permit)
+        // A trap is answered as a miss: the client is frozen from its next request on.
+        sendRevealed(
+            head, record, answer, count: UInt64(tally.revealed.count), tally.revealed.isEmpty ? nil : permit)
     }
 
     private func revealRecord(_ head: RequestHead, _ tally: RevealTally, purpose: Span<UInt8>) -> AuditEntry {
@@ -109,7 +130,7 @@ extension HTTPConnection {
     /// Sends cards once it is on record that they were revealed.
     private func sendRevealed(
         _ head: RequestHead, _ record: AuditEntry, _ answer: consuming ByteBuffer, count: UInt64,
-        _ permit: RevealPermit
+        _ permit: RevealPermit?
     ) {
         onRecord(record, call: head.call, keepsAlive: head.keepsAlive, secret: answer, permit) { connection, answer in
             connection.loop.metrics.revealed.add(count)
@@ -134,7 +155,7 @@ extension HTTPConnection {
                 return missed(head, .inspect)
             }
             var answer = buffer(capacity: 512)
-            append(inspection, of: nil, to: &answer)
+            append(inspection, of: nil, showing: client.shown, to: &answer)
             return send(head, answer, after: lookupRecord(.inspect, asked: 1, found: [token.value]))
         }
         var found: [UInt64] = []
@@ -147,7 +168,7 @@ extension HTTPConnection {
                 guard let token = Token(list.tokens[position].view(in: text)) else { throw .invalidToken }
                 guard let inspection = try loop.inspect(token.value, access) else { throw .notFound }
                 found.append(token.value)
-                append(inspection, of: token, to: &answer)
+                append(inspection, of: token, showing: client.shown, to: &answer)
             } catch {
                 let problem = error
                 if problem == .notFound { misses += 1 }
@@ -188,14 +209,17 @@ extension HTTPConnection {
         }
     }
 
-    private func append(_ inspection: Inspection, of token: Token?, to answer: inout ByteBuffer) {
+    private func append(
+        _ inspection: Inspection, of token: Token?, showing shown: ShownDigits, to answer: inout ByteBuffer
+    ) {
         let purposes: [UInt8]? =
             inspection.purposes == .max
             ? nil : Array(loop.policy.registry.purposeNames(inspection.purposes).joined(separator: ",").utf8)
         let format = Array((loop.policy.formats[inspection.format]?.name ?? "").utf8)
         let shown = InspectAnswer(
             token: token.map { VaultWire.Digits(value: $0.value, length: UInt8($0.length)) },
-            card: MaskedCard(inspection.card.pan), expiry: ExpiryMonth(packed: inspection.card.expiry?.packed ?? 0),
+            card: MaskedCard(inspection.card.pan, showing: shown),
+            expiry: ExpiryMonth(packed: inspection.card.expiry?.packed ?? 0),
             created: Timestamp(seconds: UInt64(inspection.created)),
             expiresAt: inspection.deadline == 0 ? nil : Timestamp(seconds: UInt64(inspection.deadline)))
         answer.writeWithOutputRawSpan(
@@ -308,8 +332,9 @@ extension Reveal {
         case .revealed: nil
         case .missing: .notFound
         case .purposeDenied: .purposeDenied
-        case .frozen: .frozen
         case .damaged: .damagedRecord
+        case .honey: .notFound
+        case .frozen: .frozen
         }
     }
 
@@ -333,9 +358,11 @@ extension ExpiryMonth {
 
 extension MaskedCard {
     /// What may be shown of a card.
-    init(_ pan: PAN) {
+    init(_ pan: PAN, showing shown: ShownDigits = .all) {
         self.init(
-            last4: VaultWire.Digits(value: UInt64(pan.last4), length: 4),
-            bin: VaultWire.Digits(value: UInt64(pan.bin), length: UInt8(pan.binLength)), brand: pan.brand.wireName)
+            last4: shown.contains(.last4) ? VaultWire.Digits(value: UInt64(pan.last4), length: 4) : nil,
+            bin: shown.contains(.bin)
+                ? VaultWire.Digits(value: UInt64(pan.bin), length: UInt8(pan.binLength)) : nil,
+            brand: pan.brand.wireName)
     }
 }

@@ -37,11 +37,12 @@ extension HTTPConnection {
         return permit
     }
 
-    /// Counts tokens that were not there, and holds the answer back where that was one guess too many.
-    func noteMissed(_ client: Policy.Client, _ count: Int) throws(ProblemCode) {
+    /// Counts tokens that were not there, and holds the answer back where that was one guess too many. One that met a trap
+    /// has no card in it, and must not tell of the trap.
+    func noteMissed(_ client: Policy.Client, _ count: Int, isTrapped: Bool = false) throws(ProblemCode) {
         guard count > 0 else { return }
         client.guard.missed(count, now: WallClock.seconds)
-        if client.guard.isFrozen { throw .frozen }
+        if client.guard.isFrozen, !isTrapped { throw .frozen }
     }
 
     /// Holds a card that is asked about to the client's limit.
@@ -72,7 +73,9 @@ extension WriteBatch {
     /// Forgets of tokens that were not there.
     var missed: Int {
         var count = 0
-        for index in 0..<items.count where items[index].kind == .forget && items[index].outcome == .missing { count += 1 }
+        for index in 0..<items.count where items[index].kind == .forget && items[index].outcome == .missing {
+            count += 1
+        }
         return count
     }
 }

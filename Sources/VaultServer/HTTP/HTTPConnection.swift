@@ -52,6 +52,8 @@ final class HTTPConnection: ChannelInboundHandler {
     var client: Policy.Client?
     var identity: PeerIdentity?
     var clientPolicy: Policy?
+    /// What judged the certificate.
+    private let tls: TLSContext
     /// Written by `StartOfRequest` in front of the decoder.
     var clock: ConnectionClock
     var startedAt: UInt64 = 0
@@ -71,8 +73,9 @@ final class HTTPConnection: ChannelInboundHandler {
     /// The answer to a HEAD request has no body (RFC 9110 9.3.2); all it can get here is a problem.
     private var isHeadRequest = false
 
-    init(loop: LoopContext, clock: ConnectionClock) {
+    init(loop: LoopContext, tls: TLSContext, clock: ConnectionClock) {
         self.loop = loop
+        self.tls = tls
         self.clock = clock
     }
 
@@ -93,6 +96,8 @@ final class HTTPConnection: ChannelInboundHandler {
         switch event {
         case let event as TLSHandshakeCompleted:
             identity = event.peer
+            // A reload came between hello and end of the handshake.
+            if tls !== loop.tls { reconsider(loop.tls) }
         case let event as ChannelEvent where event == .inputClosed:
             // The client will send nothing more. What it sent whole is still answered.
             isInputClosed = true
@@ -203,10 +208,10 @@ final class HTTPConnection: ChannelInboundHandler {
         startedAt = MonotonicClock.now
         isHeadRequest = head.method == .HEAD
         clock.wait(for: loop.settings.body, reason: .body)
-        guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
         guard let client = currentClient else {
             return startDiscarding(.unknownClient, of: head)
         }
+        guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
         if let refusal = refusal(of: client) { return startDiscarding(refusal, of: head) }
         do throws(RequestHead.Refusal) {
             let request = try RequestHead(
@@ -259,6 +264,7 @@ final class HTTPConnection: ChannelInboundHandler {
         if clientPolicy !== loop.policy {
             clientPolicy = loop.policy
             client = identity.flatMap { loop.policy.client(for: $0) }
+            if let client, let identity { loop.clientCertificates.note(client.name, identity) }
             if client == nil, let identity {
                 loop.logger.notice(
                     "client_unknown",
@@ -391,6 +397,9 @@ final class HTTPConnection: ChannelInboundHandler {
         } catch {}
         abort()
     }
+
+    /// Whether the certificate of this connection, or one that vouches for it, has ended since the handshake.
+    func isCertificateOver(_ now: Int64) -> Bool { identity.map { now > $0.chainNotAfter } ?? false }
 
     func abort() {
         if case .stream(let stream) = state { stream.abandoned() }

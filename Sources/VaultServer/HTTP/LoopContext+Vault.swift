@@ -6,27 +6,40 @@ internal import VaultWire
 
 // Reads of the vault as requests make them: the loop's own reader, the time of now, and problem codes for faults.
 extension LoopContext {
-    /// Reveals the tokens in `tokens` into `reveals`.
-    func revealSlice(_ access: Access) throws(ProblemCode) {
+    /// Reveals the tokens in `tokens` into `reveals`; true where one of them is a honey token, and then no card is.
+    func revealSlice(_ access: Access) throws(ProblemCode) -> Bool {
         guard reader != nil else { throw unavailable }
+        let honeyMet: Int
         do throws(StoreError) {
-            try Self.reveal(&reader!, tokens, access, &reveals)
+            honeyMet = try Self.reveal(&reader!, tokens, access, &reveals)
         } catch {
             throw problem(error)
         }
+        if honeyMet > 0 { conceal() }
+        return honeyMet > 0
+    }
+
+    /// Takes the cards back out of `reveals`: those that would have been revealed are frozen, the rest is as it is.
+    func conceal() {
+        for index in 0..<tokens.count where reveals[index].status == .revealed { reveals[index] = Reveal(.frozen) }
+    }
+
+    /// Which of `tokens` are honey tokens.
+    var honeyTokens: [UInt64] {
+        (0..<tokens.count).filter { reveals[$0].status == .honey }.map { tokens[$0] }
     }
 
     private static func reveal(
         _ reader: inout VaultReader, _ tokens: [UInt64], _ access: Access, _ reveals: inout WipedArray<Reveal>
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Int {
         var results = reveals.mutableSpan
-        try reader.reveal(tokens.span, access: access, now: WallClock.seconds, into: &results)
+        return try reader.reveal(tokens.span, access: access, now: WallClock.seconds, into: &results)
     }
 
     func reveal(_ token: Token, _ access: Access) throws(ProblemCode) -> Reveal {
         tokens.removeAll(keepingCapacity: true)
         tokens.append(token.value)
-        try revealSlice(access)
+        _ = try revealSlice(access)
         let reveal = reveals[0]
         wipeReveals()
         return reveal

@@ -7,7 +7,7 @@ struct PendingReveals {
     enum Fate {
         /// With the numbers of its records.
         case recorded(ClosedRange<UInt64>)
-        case refused
+        case refused(ProblemCode)
     }
 
     struct Slice {
@@ -67,7 +67,7 @@ struct PendingReveals {
     mutating func giveUp(_ now: NIODeadline) {
         for offset in 0..<slices.count {
             let index = slices.index(slices.startIndex, offsetBy: offset)
-            if slices[index].due <= now { settle(first + UInt64(offset), .refused) }
+            if slices[index].due <= now { settle(first + UInt64(offset), .refused(.auditUnavailable)) }
         }
     }
 

@@ -27,9 +27,14 @@ final class LoopContext {
     let guards: GuardBook
     private(set) var settings: Settings
     let metrics: Metrics
+    let honey: HoneyTrap
+    let clientCertificates: ClientCertificates
     let logger: Logger
     /// Replaced by a reload.
     var policy: Policy
+    /// What judges clients now. Replaced by a reload; connections that were made before may still be in their handshake
+    /// with the one before.
+    private(set) var tls: TLSContext
     /// Gone for the moment in which the store is reopened, and after a reader could not be made.
     var reader: VaultReader?
 
@@ -46,9 +51,14 @@ final class LoopContext {
     private(set) var isDraining = false
 
     init(
-        loop: any EventLoop, host: VaultHost, writer: WriterThread, audit: AuditTrail, guards: GuardBook, policy: Policy,
-        settings: Settings, metrics: Metrics, logger: Logger
+        loop: any EventLoop, host: VaultHost, writer: WriterThread, audit: AuditTrail, guards: GuardBook,
+        policy: Policy,
+        tls: TLSContext, settings: Settings, metrics: Metrics, honey: HoneyTrap,
+        clientCertificates: ClientCertificates, logger: Logger
     ) {
+        self.honey = honey
+        self.clientCertificates = clientCertificates
+        self.tls = tls
         self.loop = loop
         self.host = host
         self.writer = writer
@@ -83,6 +93,7 @@ final class LoopContext {
 
     /// Closes the connections of certificates that are revoked, expired, or of no configured client.
     func reconsiderConnections(_ tls: TLSContext) {
+        self.tls = tls
         for connection in connections.values { connection.reconsider(tls) }
     }
 
@@ -106,7 +117,15 @@ final class LoopContext {
         lastTurn.mark()
         recordFailedHandshakes()
         let now = NIODeadline.now()
-        for connection in connections.values { connection.enforceDeadline(now) }
+        let seconds = Int64(WallClock.seconds)
+        let areListsOver = tls.revocationEnd.map { seconds > $0 } ?? false
+        for connection in connections.values {
+            if areListsOver || connection.isCertificateOver(seconds) {
+                connection.abort()
+            } else {
+                connection.enforceDeadline(now)
+            }
+        }
     }
 
     private var failedHandshakes: (count: UInt64, peer: String) = (0, "")

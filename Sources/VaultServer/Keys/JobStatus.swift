@@ -57,6 +57,7 @@ final class KeyBoard: Sendable {
         var jobs: [JobStatus] = []
         var data = KeyUse()
         var index = KeyUse()
+        var audit = KeyUse()
         /// Records that rotations moved since start.
         var moved: UInt64 = 0
         var rotations: UInt64 = 0

@@ -244,10 +244,15 @@ final class KeyManager: @unchecked Sendable {
             rotateIfDue(.data, use, now)
         }
         if let version = keyring.active(.index) {
-            let use = KeyUse(index: version, now: now, settings)
+            let use = KeyUse(version, now: now, settings.indexPeriod)
             isRefused = isRefused || use.level == .refuse
             board.update { $0.index = use }
             rotateIfDue(.index, use, now)
+        }
+        if let version = keyring.active(.audit) {
+            let use = KeyUse(version, now: now, settings.auditPeriod)
+            board.update { $0.audit = use }
+            rotateIfDue(.audit, use, now)
         }
         // What was rotated just now is measured at the next turn.
         if host.keyring === keyring { refuse(isRefused) } else { lastTick = 0 }
@@ -294,7 +299,7 @@ final class KeyManager: @unchecked Sendable {
     /// that is too small for the records must not turn keys over without end.
     private func mayRotateByItself(_ purpose: KeyPurpose, _ use: KeyUse) -> Bool {
         let settings = configuration.keys
-        let period = purpose == .data ? settings.dataPeriod : settings.indexPeriod
+        let period = settings.period(of: purpose)
         let isAsked =
             (use.encryptionLevel >= .rotate && settings.dataEncryptions.rotate != nil)
             || (use.ageLevel >= .rotate && period.rotate != nil)

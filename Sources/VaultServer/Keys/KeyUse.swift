@@ -39,12 +39,8 @@ struct KeyUse: Sendable, Equatable {
         encryptionLevel = Self.level(encryptions, of: limit, limits.warn, limits.rotate, limits.refuse)
     }
 
-    /// Measures the active index key.
-    init(index version: KeyVersion, now: UInt64, _ settings: Configuration.Keys) {
-        self.init(version, now: now, settings.indexPeriod)
-    }
-
-    private init(_ version: KeyVersion, now: UInt64, _ period: Configuration.Cryptoperiod) {
+    /// Measures an active key that is not counted.
+    init(_ version: KeyVersion, now: UInt64, _ period: Configuration.Cryptoperiod) {
         self.version = version.number
         ageSeconds = now > version.created ? now - version.created : 0
         periodSeconds = UInt64(max(1, period.length.components.seconds))
@@ -67,5 +63,16 @@ struct KeyUse: Sendable, Equatable {
             ("period_seconds", .number(periodSeconds)), ("encryptions", .number(encryptions)),
             ("limit", .number(limit)), ("level", .string("\(level.name)")),
         ])
+    }
+}
+
+extension Configuration.Keys {
+    /// How old a version of a key may grow.
+    func period(of purpose: KeyPurpose) -> Configuration.Cryptoperiod {
+        switch purpose {
+        case .data: dataPeriod
+        case .index: indexPeriod
+        case .audit: auditPeriod
+        }
     }
 }

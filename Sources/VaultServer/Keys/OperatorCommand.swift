@@ -34,7 +34,7 @@ enum OperatorCommand: Equatable, Sendable {
     var description: String {
         switch self {
         case .rotate(let purposes):
-            "rotate the \(purposes.map { "\($0.name)" }.joined(separator: " and ")) key"
+            "rotate the \(Self.list(purposes)) key"
         case .destroy(let purpose, let version): "destroy \(purpose.name) key version \(version)"
         case .rewrap(let target): "wrap the keyring under a new root key: \(target.text)"
         case .splitShares(let plan): "split the root key: \(plan.description)"
@@ -42,6 +42,12 @@ enum OperatorCommand: Equatable, Sendable {
         case .seal: "seal the vault"
         case .unfreeze(let scope): "unfreeze \(scope.text)"
         }
+    }
+
+    private static func list(_ purposes: [KeyPurpose]) -> String {
+        let names = purposes.map { "\($0.name)" }
+        guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+        return "\(names.dropLast().joined(separator: ", ")) and \(last)"
     }
 
     /// What is stored; `init(kind:argument:)` reads it back.

@@ -9,6 +9,7 @@ enum PrometheusText {
     static func render(_ service: VaultService) -> String {
         var output = Output()
         requests(service.metrics, &output)
+        honey(service.honey, &output)
         connections(service, &output)
         writes(service, &output)
         keysAndStore(service, &output)
@@ -84,6 +85,11 @@ enum PrometheusText {
         output.add(
             "audit_checkpoint_failures_total", .counter, "Checkpoints not signed, or not delivered to a destination.",
             [([:], String(board.checkpointFailures.current))])
+    }
+
+    private static func honey(_ trap: HoneyTrap, _ output: inout Output) {
+        output.add(
+            "honey_touched_total", .counter, "Honey tokens that clients asked for.", [([:], String(trap.touches))])
     }
 
     private static func connections(_ service: VaultService, _ output: inout Output) {
@@ -169,6 +175,9 @@ enum PrometheusText {
         output.add("store_used_bytes", .gauge, "Bytes of the map in use.", [([:], String(statistics.mapBytesUsed))])
         output.add("store_limit_bytes", .gauge, "Size of the map.", [([:], String(statistics.mapBytesLimit))])
         output.add("store_tokens", .gauge, "Records.", [([:], String(statistics.tokens))])
+        output.add(
+            "honey_tokens", .gauge, "Honey tokens: tokens that no client was given.",
+            [([:], String(statistics.honeyTokens))])
         output.add("store_readers", .gauge, "Reader slots in use.", [([:], String(statistics.readersUsed))])
         output.add(
             "store_oldest_snapshot_commits", .gauge, "Commits since the oldest open snapshot.",
@@ -266,6 +275,19 @@ enum PrometheusText {
             "crl_next_update_timestamp_seconds", .gauge,
             "When a revocation list ends, and with it every new connection.",
             tls.revocationLists.map { (["issuer": $0.issuer], String($0.nextUpdate)) })
+        let now = Int64(WallClock.seconds)
+        let terms = service.certificateTerms
+        // Two may have one name, as while an authority is replaced: the first end counts.
+        var ends: [[String: String]: Int64] = [:]
+        for term in terms { ends[["kind": term.kind.rawValue, "name": term.name], default: .max].lower(to: term.end) }
+        output.add(
+            "certificate_expiry_seconds", .gauge,
+            "Seconds that a certificate or revocation list has left, ours or the last one of a client.",
+            ends.sorted { ($0.key["kind"] ?? "", $0.key["name"] ?? "") < ($1.key["kind"] ?? "", $1.key["name"] ?? "") }
+                .map { ($0.key, String($0.value - now)) })
+        output.add(
+            "certificates_near_end", .gauge, "Certificates and revocation lists that end soon, or have ended.",
+            [([:], String(terms.count { $0.level(at: now) != .fine }))])
     }
 
     /// Lines of the exposition format, every name with our prefix.
@@ -304,4 +326,8 @@ enum PrometheusText {
             return escaped
         }
     }
+}
+
+extension Int64 {
+    fileprivate mutating func lower(to other: Int64) { self = Swift.min(self, other) }
 }

@@ -63,11 +63,12 @@ struct DataListener: Sendable {
             limits.maxHeaderListSize = settings.headerBytesMax
             limits.maxHeaderFieldCount = 100
             let pipeline = channel.pipeline.syncOperations
-            try pipeline.addHandler(TLSHandler(tls.current, settings: tlsSettings))
+            let judge = tls.current
+            try pipeline.addHandler(TLSHandler(judge, settings: tlsSettings))
             try pipeline.addHandler(StartOfRequest(clock: clock))
             try pipeline.addHandler(
                 ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)))
-            try pipeline.addHandler(HTTPConnection(loop: context, clock: clock))
+            try pipeline.addHandler(HTTPConnection(loop: context, tls: judge, clock: clock))
         }
     }
 }

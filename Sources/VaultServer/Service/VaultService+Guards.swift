@@ -7,25 +7,28 @@ internal import VaultCore
 extension VaultService {
     /// Stores what changed, once a second and at every freeze; and has alarms told.
     func watchGuards() {
-        let (guards, background, audit) = (guards, background, audit)
-        var hooks = GuardBook.Hooks()
-        let saveSoon: @Sendable () -> Void = {
+        let (guards, background, audit, logger) = (guards, background, audit, logger)
+        guards.onClientFrozen { name, freeze in
+            // Later, so that a trap takes no longer to answer than a miss.
+            background.submit { _ in
+                logger.critical(
+                    "client_frozen",
+                    metadata: ["client": "\(name)", "cause": "\(freeze.cause.name)", "reason": "\(freeze.reason)"])
+                var entry = AuditEntry(.clientFrozen)
+                entry.add("client", name)
+                entry.add("outcome", "ok")
+                entry.add("cause", freeze.cause.name)
+                entry.add("reason", freeze.reason)
+                audit.note(entry)
+                guards.saveChanges()
+            }
+        }
+        sideGroup.next().scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             background.submit { state in
                 // After the end the caller's own thread would do it.
                 if case .active = state { guards.saveChanges() }
             }
         }
-        hooks.saveSoon = saveSoon
-        hooks.clientFrozen = { name, freeze in
-            var entry = AuditEntry(.clientFrozen)
-            entry.add("client", name)
-            entry.add("outcome", "ok")
-            entry.add("cause", freeze.cause.name)
-            entry.add("reason", freeze.reason)
-            audit.note(entry)
-        }
-        guards.setHooks(hooks)
-        sideGroup.next().scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in saveSoon() }
     }
 
     /// Stops reveals, or all that a client does. When this returns no event loop sends what it revealed before, the freeze

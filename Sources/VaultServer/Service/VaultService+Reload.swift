@@ -37,9 +37,11 @@ extension VaultService {
             logLevel.replace(Logger.Level(new.log.level))
             for reference in gate.all { reference.execute { $0.adopt(policy, settings, tls: context) } }
             Self.logNotes(policy, logger)
+            clientCertificates.keep(new.clients.map(\.name))
             metrics.reloads.add(1)
             noteReload(.configurationReload, failure: nil)
             logger.notice("configuration_reloaded")
+            watchCertificates()
         } catch {
             metrics.reloadFailures.add(1)
             noteReload(.configurationReload, failure: error)
@@ -115,6 +117,7 @@ extension VaultService {
             for reference in gate.all { reference.execute { $0.reconsiderConnections(context) } }
             noteReload(.certificatesReload, failure: nil)
             logger.notice("certificates_reloaded")
+            watchCertificates()
         } catch {
             metrics.reloadFailures.add(1)
             noteReload(.certificatesReload, failure: error)

@@ -15,6 +15,9 @@ package final class VaultService: Sendable {
     /// Shares that custodians are entering.
     let intake = ShareIntake()
     let metrics = Metrics()
+    let honey = HoneyTrap()
+    let clientCertificates = ClientCertificates()
+    let certificateWatch = CertificateWatch()
     /// What happens, on record.
     let audit: AuditTrail
     let writer: WriterThread
@@ -100,11 +103,13 @@ package final class VaultService: Sendable {
     }
 
     private func addContext(_ loop: any EventLoop, _ policy: Policy, _ settings: Settings) async {
-        let (host, writer, audit, guards, metrics, logger) = (host, writer, audit, guards, metrics, logger)
+        let (host, writer, audit, guards, metrics, honey, logger) =
+            (host, writer, audit, guards, metrics, honey, logger)
+        let (tls, certificates) = (tls.current, clientCertificates)
         let made = loop.submit { () -> LoopContextReference in
             let context = LoopContext(
-                loop: loop, host: host, writer: writer, audit: audit, guards: guards, policy: policy, settings: settings,
-                metrics: metrics, logger: logger)
+                loop: loop, host: host, writer: writer, audit: audit, guards: guards, policy: policy, tls: tls,
+                settings: settings, metrics: metrics, honey: honey, clientCertificates: certificates, logger: logger)
             let reference = LoopContextReference(context)
             loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
                 reference.onLoop.enforceDeadlines()
@@ -205,7 +210,13 @@ package final class VaultService: Sendable {
         let interval = notifier.watchdogMicroseconds.map { TimeAmount.microseconds(Int64($0 / 3)) } ?? .seconds(10)
         let beats = Heartbeats(service: self)
         sideGroup.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in beats.check() }
+        sideGroup.next().scheduleRepeatedTask(initialDelay: .zero, delay: .minutes(1)) { [weak self] _ in
+            self?.watchCertificates()
+        }
     }
+
+    /// Says what ends soon. Any thread.
+    func watchCertificates() { certificateWatch.speak(certificateTerms, logger) }
 
     /// Whether every loop turned within the last seconds.
     var areLoopsTurning: Bool { gate.all.allSatisfy { $0.lastTurn.age < 10 } }

@@ -1,5 +1,5 @@
 /// The answer to one inspected token, which shows nothing that identifies the card:
-/// `{"token"?,"format","last4","bin","brand","expiry"?,"created","expires_at"?,"purposes"?}`.
+/// `{"token"?,"format","last4"?,"bin"?,"brand","expiry"?,"created","expires_at"?,"purposes"?}`.
 package struct InspectAnswer: Sendable {
     /// The token, where the answer is to repeat it.
     package var token: Digits?

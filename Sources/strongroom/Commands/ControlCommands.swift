@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -44,7 +45,11 @@ struct ClientsCommand: AsyncParsableCommand {
 
     struct List: FailingCommand {
         static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "Show the clients in force and what each may do.")
+            commandName: "list", abstract: "Show the clients in force and what each may do.",
+            discussion: """
+                LEFT is what the certificate that the client showed last has left; '-' until it comes. SHOWN is what \
+                'inspect' shows it of a card's digits.
+                """)
 
         @Flag(help: "The vault's own JSON.")
         var json = false
@@ -54,11 +59,16 @@ struct ClientsCommand: AsyncParsableCommand {
         func perform() async throws(Failure) {
             let (text, value) = try options.connect().call("GET", "/v1/clients")
             if json { return try Terminal.print(text) }
-            var table = Table(["NAME", "CERTIFICATE", "MAY", "FORMATS", "PURPOSES", "FROM", "HOURS (UTC)"])
+            let now = UInt64(max(0, time(nil)))
+            var table = Table(
+                ["NAME", "CERTIFICATE", "LEFT", "MAY", "FORMATS", "PURPOSES", "SHOWN", "FROM", "HOURS (UTC)"],
+                rightAligned: [2])
             for client in value.items {
                 table.add([
-                    client["name"]?.text ?? "", certificate(client), list(client["allow"]), list(client["formats"]),
-                    list(client["purposes"]), list(client["addresses"]), list(client["hours"]),
+                    client["name"]?.text ?? "", certificate(client),
+                    client["seen"]?["not_after"]?.integer.map { Figures.left(until: $0, now: now) } ?? "-",
+                    list(client["allow"]), list(client["formats"]), list(client["purposes"]), list(client["show"]),
+                    list(client["addresses"]), list(client["hours"]),
                 ])
             }
             for line in table.lines + LimitReport(value).lines { try Terminal.print(line) }

@@ -26,7 +26,8 @@ struct FreezeCommand: FailingCommand {
 
     func perform() async throws(Failure) {
         let (text, value) = try place.endpoint().call(
-            "POST", ControlTarget("/v1/freeze", scope.arguments + (reason.map { [(name: "reason", values: [$0])] } ?? [])))
+            "POST",
+            ControlTarget("/v1/freeze", scope.arguments + (reason.map { [(name: "reason", values: [$0])] } ?? [])))
         if json { return try Terminal.print(text) }
         for line in CommandResult(value).lines { try Terminal.print(line) }
         if value["saved"]?.flag == false {
@@ -76,7 +77,8 @@ struct FreezeOptions: ParsableArguments {
     }
 
     var arguments: [(name: StaticString, values: [String])] {
-        (client.map { [(name: "client", values: [$0])] } ?? []) + (format.map { [(name: "format", values: [$0])] } ?? [])
+        (client.map { [(name: "client", values: [$0])] } ?? [])
+            + (format.map { [(name: "format", values: [$0])] } ?? [])
     }
 }
 

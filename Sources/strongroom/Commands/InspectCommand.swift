@@ -37,8 +37,9 @@ struct InspectCommand: FailingCommand {
             }
             var members: [(String, JSONText)] = [
                 ("token", .string(token.text)), ("format", .string(card.format)), ("brand", .string(card.brand)),
-                ("bin", .string(card.bin)), ("last4", .string(card.last4)),
             ]
+            if let bin = card.bin { members.append(("bin", .string(bin))) }
+            if let last4 = card.last4 { members.append(("last4", .string(last4))) }
             if let expiry = card.expiry { members.append(("expiry", .string("\(expiry)"))) }
             members.append(("created", .string(card.created)))
             if let end = card.expiresAt { members.append(("expires_at", .string(end))) }

@@ -36,6 +36,7 @@ struct StatusReport {
                 + Figures.age(number(status["uptime_seconds"])) + ", LMDB \(text(status["lmdb"]))")
         lines.append("  vault \(text(status["vault_id"])), keyring generation \(number(status["keyring_generation"]))")
         if let root = status["root"]?.text { lines.append("  root key: \(root)") }
+        if let alarm = HoneyReport.alarm(status["honey"]) { lines.append(Terminal.red("  \(alarm)")) }
         if let reason = status["displaced"]?.text {
             lines.append(Terminal.yellow("  \(reason); a new data key takes over"))
         }
@@ -57,7 +58,8 @@ struct StatusReport {
 
     private mutating func addFrozen(_ frozen: JSONValue?) {
         guard let frozen else { return }
-        let all = [frozen["all"]].compactMap { $0 } + (frozen["clients"]?.items ?? []) + (frozen["formats"]?.items ?? [])
+        let all =
+            [frozen["all"]].compactMap { $0 } + (frozen["clients"]?.items ?? []) + (frozen["formats"]?.items ?? [])
         for freeze in all.compactMap(FreezeView.init) {
             lines.append(Terminal.red("  \(freeze.subject) frozen, \(freeze.origin)"))
         }
@@ -139,12 +141,16 @@ struct StatusReport {
         var warnings: [String] = []
         for certificate in certificates {
             let end = number(certificate["not_after"])
-            let days = end > now ? (end - now) / 86_400 : 0
             table.add([
-                text(certificate["kind"]), end > now ? "\(days) d" : "EXPIRED", text(certificate["subject"]),
+                text(certificate["kind"]), Figures.left(until: end, now: now), text(certificate["subject"]),
                 text(certificate["file"]),
             ])
-            if days < 30 { warnings.append(Terminal.yellow("  \(text(certificate["file"])) ends in \(days) days")) }
+            guard certificate["near_end"]?.flag == true else { continue }
+            let what = "\(text(certificate["kind"])) \(certificate["file"]?.text ?? text(certificate["subject"]))"
+            warnings.append(
+                now > end
+                    ? Terminal.red("  \(what) has ended")
+                    : Terminal.yellow("  \(what) ends in \(Figures.left(until: end, now: now))"))
         }
         lines += table.lines + warnings
     }

@@ -52,10 +52,16 @@ struct CommandResult {
 
     private mutating func addRotation(_ keys: [JSONValue], _ changesFingerprints: Bool) {
         for key in keys {
-            lines.append("\(Self.key(key)) is active; what lies under the one before is being moved to it")
+            if key["purpose"]?.text == "audit" {
+                lines.append("\(Self.key(key)) is active; earlier ones stay to verify what they linked")
+            } else {
+                lines.append("\(Self.key(key)) is active; what lies under the one before is being moved to it")
+            }
         }
         if changesFingerprints { lines.append("  fingerprints have changed") }
-        if !isFollowed { lines.append("  'strongroom jobs watch' follows that") }
+        if !isFollowed, keys.contains(where: { $0["purpose"]?.text != "audit" }) {
+            lines.append("  'strongroom jobs watch' follows that")
+        }
     }
 
     private mutating func addConfiguration(_ answer: JSONValue) {

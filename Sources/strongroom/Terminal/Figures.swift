@@ -47,6 +47,13 @@ enum Figures {
         return seconds >= 120 ? "\(seconds / 60) min" : "\(seconds) s"
     }
 
+    /// Time left of a certificate: days, or hours on the last two; `ENDED` when there is none.
+    static func left(until end: UInt64, now: UInt64) -> String {
+        guard end >= now else { return "ENDED" }
+        let hours = (end - now) / 3_600
+        return hours < 48 ? "\(hours) h" : "\(hours / 24) d"
+    }
+
     /// `2026-11-23`, of Unix seconds, in UTC; `-` for 0.
     static func date(_ seconds: UInt64) -> String {
         guard seconds > 0 else { return "-" }

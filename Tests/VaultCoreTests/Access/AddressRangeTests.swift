@@ -21,14 +21,17 @@ struct AddressRangeTests {
         "refuses what is none",
         arguments: [
             "", "10", "10.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0.0/8/8", "/8",
-            "localhost", "::1/129", "::ffff:10.0.0.1", "::ffff:10.0.0.0/104", "10.0.0.0 /8", "010.0.0.1", "Unix", "unix/1",
+            "localhost", "::1/129", "::ffff:10.0.0.1", "::ffff:10.0.0.0/104", "10.0.0.0 /8", "010.0.0.1", "Unix",
+            "unix/1",
             "fe80::1%lo",
         ])
     func refusing(text: String) {
         #expect(throws: AddressRange.Problem.syntax) { try AddressRange(text) }
     }
 
-    @Test("refuses a network with bits beyond its prefix", arguments: ["10.1.0.0/8", "127.0.0.1/31", "2001:db8::1/64", "1.0.0.0/0"])
+    @Test(
+        "refuses a network with bits beyond its prefix",
+        arguments: ["10.1.0.0/8", "127.0.0.1/31", "2001:db8::1/64", "1.0.0.0/0"])
     func beyond(text: String) {
         #expect(throws: AddressRange.Problem.beyondPrefix) { try AddressRange(text) }
     }
@@ -36,7 +39,8 @@ struct AddressRangeTests {
     @Test(
         "an address is in a network whose prefix it has",
         arguments: [
-            ("10.0.0.0/8", "10.255.3.1", true), ("10.0.0.0/8", "11.0.0.0", false), ("10.0.0.0/8", "9.255.255.255", false),
+            ("10.0.0.0/8", "10.255.3.1", true), ("10.0.0.0/8", "11.0.0.0", false),
+            ("10.0.0.0/8", "9.255.255.255", false),
             ("192.168.4.128/25", "192.168.4.127", false), ("192.168.4.128/25", "192.168.4.200", true),
             ("0.0.0.0/0", "203.0.113.9", true), ("0.0.0.0/0", "::1", false), ("127.0.0.1", "127.0.0.2", false),
             ("2001:db8::/33", "2001:db8:7fff::1", true), ("2001:db8::/33", "2001:db8:8000::1", false),

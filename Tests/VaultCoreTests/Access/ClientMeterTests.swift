@@ -108,8 +108,9 @@ struct ClientMeterTests {
             #expect(meter.name(CardMark(card: bucket, bucket: bucket), now: Self.now) == .allowed)
         }
         for card in 5..<UInt64(8) {
-            guard case .throttled(granted: 0, retryAfter: let wait) =
-                meter.name(CardMark(card: card, bucket: 1), now: Self.now)
+            guard
+                case .throttled(granted: 0, retryAfter: let wait) =
+                    meter.name(CardMark(card: card, bucket: 1), now: Self.now)
             else {
                 Issue.record("card \(card) is not throttled")
                 return

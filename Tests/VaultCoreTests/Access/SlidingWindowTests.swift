@@ -6,7 +6,9 @@ import Testing
 struct SlidingWindowTests {
     private static let start: UInt32 = 1_700_000_000
 
-    @Test("counts what happened within the window, slot by slot as a plain list would", arguments: SlidingWindow.Length.allCases)
+    @Test(
+        "counts what happened within the window, slot by slot as a plain list would",
+        arguments: SlidingWindow.Length.allCases)
     func model(length: SlidingWindow.Length) {
         var generator = SplitMix(seed: 7)
         var window = SlidingWindow(length)
@@ -87,7 +89,9 @@ struct SlidingWindowTests {
         #expect(window.total == 1)
     }
 
-    @Test("a clock that goes back a year takes the counts along: they end after the same time", arguments: [3, 59, 60, 61, 31_536_000])
+    @Test(
+        "a clock that goes back a year takes the counts along: they end after the same time",
+        arguments: [3, 59, 60, 61, 31_536_000])
     func bigStepBack(seconds: UInt32) {
         var window = SlidingWindow(.minute)
         window.add(1, now: Self.start - 30)

@@ -67,13 +67,20 @@ extension Keyring {
         return keyring
     }
 
+    /// The keyring of a vault from before it had a key of this kind.
+    func without(_ purpose: KeyPurpose) -> Keyring {
+        Keyring(
+            generation: generation, vaultID: vaultID, versions: versions.filter { $0.purpose != purpose }, root: root,
+            annex: annex)
+    }
+
     /// A keyring with every state and something of everything in its annex: data 1 destroyed, 2 retiring, 3 active;
     /// index 1; audit 1.
     static func rich() throws -> Keyring {
         let made = try Keyring.create(now: 1_700_000_000).rotated(.data).destroyingRetired(.data).rotated(.data)
         let audited = Keyring(
-            generation: made.generation, vaultID: made.vaultID, versions: made.versions + [try .made(.audit, 1)],
-            root: made.root, annex: made.annex)
+            generation: made.generation, vaultID: made.vaultID,
+            versions: made.without(.audit).versions + [try .made(.audit, 1)], root: made.root, annex: made.annex)
         return audited.annotated { annex in
             annex.pending.append(
                 PendingCommand(

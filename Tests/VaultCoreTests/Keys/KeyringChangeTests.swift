@@ -44,12 +44,15 @@ struct KeyringChangeTests {
 
     @Test("a purpose without a key cannot be rotated")
     func noActive() throws {
-        let keyring = try Keyring.create(now: 1)
+        let keyring = try Keyring.create(now: 1).without(.audit)
         let error = refusal { () throws(KeyChangeError) in
             try keyring.rotating(.audit, now: 2, by: anna, reason: .age)
         }
         #expect(error == .noActiveVersion(.audit))
         #expect(error?.code == "no_active_version")
+        let added = try keyring.adding(.audit, now: 3)
+        #expect(added.active(.audit)?.number == 1 && added.generation == keyring.generation + 1)
+        #expect(try added.rotating(.audit, now: 4, by: anna, reason: .age).active(.audit)?.number == 2)
     }
 
     @Test("destroying is refused by code for the active, a destroyed and a missing version")
@@ -65,7 +68,7 @@ struct KeyringChangeTests {
         #expect(destroy(keyring, .index, 1) == .isActive(.index, 1))
         #expect(destroy(keyring, .data, 3) == .noSuchVersion(.data, 3))
         #expect(destroy(keyring, .data, 0)?.code == "no_such_version")
-        #expect(destroy(keyring, .audit, 1) == .noSuchVersion(.audit, 1))
+        #expect(destroy(keyring, .audit, 1) == .isActive(.audit, 1))
         #expect(destroy(keyring, .data, 1) == nil)
         let after = try keyring.destroyingRetired(.data)
         #expect(destroy(after, .data, 1) == .isDestroyed(.data, 1))

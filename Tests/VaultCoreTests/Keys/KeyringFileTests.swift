@@ -147,7 +147,7 @@ struct KeyringFileTests {
 
     @Test("swapped, repeated or foreign entries are refused even under a right MAC")
     func entries() throws {
-        let bytes = try encoded(try Keyring.create(now: 1).rotated(.data))
+        let bytes = try encoded(try Keyring.create(now: 1).without(.audit).rotated(.data))
         let count = 3
         let entries = (0..<count).map { Array(bytes[128 + 104 * $0..<128 + 104 * ($0 + 1)]) }
         func rebuilt(_ entries: [[UInt8]], vault: [UInt8]? = nil) throws -> [UInt8] {

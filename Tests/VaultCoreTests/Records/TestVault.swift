@@ -46,6 +46,8 @@ final class TestVault {
     private(set) var store: Store?
     private var writer: VaultWriter?
     private var reader: VaultReader?
+    /// Honey tokens that the last reveal met.
+    private(set) var honeyMet = 0
     private let mapBytes: Int
     private var formats: [TestFormat]
     private var purposes: [String]
@@ -171,8 +173,9 @@ final class TestVault {
     ) throws -> [Reveal] {
         var results = [Reveal](repeating: Reveal(.damaged), count: tokens.count)
         var span = results.mutableSpan
-        try reader?.reveal(
-            tokens.span, access: Access(formats: formats, purpose: purpose), now: now, into: &span)
+        honeyMet =
+            try reader?.reveal(
+                tokens.span, access: Access(formats: formats, purpose: purpose), now: now, into: &span) ?? 0
         return results
     }
 

@@ -5,14 +5,17 @@ import VaultCore
 
 @Suite("Configuration: where, when and how much a client may call")
 struct ConfigurationClientTests {
-    private let start = "clients: [{name: a, certificate: {dns: a}, allow: [detokenize], formats: [cards], purposes: [x], "
+    private let start =
+        "clients: [{name: a, certificate: {dns: a}, allow: [detokenize], formats: [cards], purposes: [x], "
 
     private func client(_ options: String) throws -> Configuration.Client {
         try #require(try configuration(minimalYAML + start + options + "}]").clients.first)
     }
 
     private func complaints(_ options: String) -> [String] {
-        problems(adding: start + options + "}]").map { $0.replacing(#/^strongroom.yaml:6:[0-9]+: clients\[0\]./#, with: "") }
+        problems(adding: start + options + "}]").map {
+            $0.replacing(#/^strongroom.yaml:6:[0-9]+: clients\[0\]./#, with: "")
+        }
     }
 
     @Test("by default anywhere, always, and without limits")
@@ -76,7 +79,9 @@ struct ConfigurationClientTests {
     func useless() {
         #expect(
             problems(
-                adding: "clients: [{name: a, certificate: {dns: a}, allow: [fingerprint], limits: {reveals_day: {hard: 5}}}]")
+                adding:
+                    "clients: [{name: a, certificate: {dns: a}, allow: [fingerprint], limits: {reveals_day: {hard: 5}}}]"
+            )
                 == [
                     "strongroom.yaml:6:66: clients[0].limits: limits reveals, but 'allow' does not name 'detokenize'"
                 ])

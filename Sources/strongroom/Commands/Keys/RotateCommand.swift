@@ -39,7 +39,9 @@ struct RotateCommand: FailingCommand {
         let result = CommandResult(value, isFollowed: wait)
         if json { try Terminal.print(text) } else { for line in result.lines { try Terminal.print(line) } }
         guard wait else { return }
-        let old = before.filter { $0.state == "active" && (purpose == .all || $0.purpose == purpose.rawValue) }
+        // An old audit key is not destroyed: it verifies what it linked.
+        let replaced = before.filter { $0.purpose != "audit" }
+        let old = replaced.filter { $0.state == "active" && (purpose == .all || $0.purpose == purpose.rawValue) }
         let begun = value["rotating"]?.items.compactMap { $0["purpose"]?.text }
         var wait = RotationWait(
             endpoint: endpoint, old: old.filter { begun?.contains($0.purpose) ?? true }, pending: result.pending,
