@@ -132,7 +132,8 @@ let package = Package(
         .testTarget(
             name: "VaultServerTests",
             dependencies: [
-                "VaultServer", "VaultWire", "VaultCore", "SecretMemory", .product(name: "Logging", package: "swift-log"),
+                "VaultServer", "VaultWire", "VaultCore", "SecretMemory",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -85,7 +85,7 @@ extension ProblemCode {
         case .internalError: (500, "internal_error", false, "The vault failed.")
         case .damagedRecord: (500, "damaged_record", false, "The stored record of this token is damaged.")
         case .sealed: (503, "sealed", true, "The vault is sealed.")
-        case .frozen: (503, "frozen", false, "Reveals are frozen.")
+        case .frozen: (503, "frozen", false, "This is frozen until an operator unfreezes it.")
         case .busy: (503, "busy", true, "The vault is at its capacity.")
         case .auditUnavailable: (503, "audit_unavailable", true, "The audit record cannot be written.")
         case .outcomeUnknown: (503, "outcome_unknown", true, "Whether the change was stored is not known.")

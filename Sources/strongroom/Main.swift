@@ -23,7 +23,7 @@ struct StrongroomCommand: AsyncParsableCommand {
                 name: "Operator",
                 subcommands: [
                     InitCommand.self, StatusCommand.self, ClientsCommand.self, ConfigCommand.self, CertsCommand.self,
-                    VerifyCommand.self, HoneyCommand.self, MFACommand.self,
+                    VerifyCommand.self, FreezeCommand.self, UnfreezeCommand.self, HoneyCommand.self, MFACommand.self,
                 ]),
             CommandGroup(
                 name: "Key",

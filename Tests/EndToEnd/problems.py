@@ -20,7 +20,7 @@ PROBLEMS = {
     "internal_error": (500, "The vault failed."),
     "damaged_record": (500, "The stored record of this token is damaged."),
     "sealed": (503, "The vault is sealed."),
-    "frozen": (503, "Reveals are frozen."),
+    "frozen": (503, "This is frozen until an operator unfreezes it."),
     "busy": (503, "The vault is at its capacity."),
     "audit_unavailable": (503, "The audit record cannot be written."),
     "outcome_unknown": (503, "Whether the change was stored is not known."),

@@ -180,6 +180,30 @@ struct Descriptor: ~Copyable {
         guard fsync(number) == 0 else { throw failure("fsync") }
     }
 
+    /// The contents, and of the file's own facts what is needed to read them back. The corresponding C function is
+    /// `fdatasync`.
+    func syncData() throws(FileError) {
+        guard fdatasync(number) == 0 else { throw failure("fdatasync") }
+    }
+
+    /// Writes over what is at `offset`. The corresponding C function is `pwrite`.
+    func writeAll(_ bytes: [UInt8], at offset: Int) throws(FileError) {
+        var error: Int32 = 0
+        unsafe bytes.withUnsafeBytes { buffer in
+            var done = 0
+            while done < buffer.count {
+                let written = unsafe pwrite(number, buffer.baseAddress! + done, buffer.count - done, offset + done)
+                if written < 0 && errno == EINTR { continue }
+                if written <= 0 {
+                    error = written == 0 ? EIO : errno
+                    return
+                }
+                done += written
+            }
+        }
+        if error != 0 { throw FileError(operation: "pwrite", path: path, code: error) }
+    }
+
     func writeAll(_ bytes: [UInt8]) throws(FileError) { try writeAll(bytes.span) }
 
     func writeAll(_ bytes: borrowing Span<UInt8>) throws(FileError) {

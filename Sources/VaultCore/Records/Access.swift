@@ -4,15 +4,23 @@ package struct Access: Sendable {
     package var formats: UInt64
     /// The bit of the purpose named in the request; 0 where the operation needs none.
     package var purpose: UInt64
+    /// Bit n: records of format id n are not revealed now. They are there all the same, for everything else.
+    package var frozen: UInt64
 
-    package init(formats: UInt64, purpose: UInt64 = 0) {
+    package init(formats: UInt64, purpose: UInt64 = 0, frozen: UInt64 = 0) {
         self.formats = formats
         self.purpose = purpose
+        self.frozen = frozen
     }
 
     @inline(__always)
     func sees(_ format: UInt16) -> Bool {
         format < 64 && formats & (1 << UInt64(format)) != 0
+    }
+
+    @inline(__always)
+    func isFrozen(_ format: UInt16) -> Bool {
+        format < 64 && frozen & (1 << UInt64(format)) != 0
     }
 }
 

@@ -22,19 +22,24 @@ package struct BlindIndex: ~Copyable {
     package let version: UInt32
     private var lookup: HMACSHA256
     private var fingerprints: HMACSHA256
+    private var marks: HMACSHA256
 
     package init(_ key: KeyVersion) throws(CryptoError) {
         let lookup = try key.derived("strongroom blind index key v1")
         let fingerprints = try key.derived("strongroom fingerprint key v1")
+        let marks = try key.derived("strongroom card mark key v1")
         self.init(
             version: key.number, lookup: try HMACSHA256(key: lookup.span),
-            fingerprints: try HMACSHA256(key: fingerprints.span))
+            fingerprints: try HMACSHA256(key: fingerprints.span), marks: try HMACSHA256(key: marks.span))
     }
 
-    private init(version: UInt32, lookup: consuming HMACSHA256, fingerprints: consuming HMACSHA256) {
+    private init(
+        version: UInt32, lookup: consuming HMACSHA256, fingerprints: consuming HMACSHA256, marks: consuming HMACSHA256
+    ) {
         self.version = version
         self.lookup = lookup
         self.fingerprints = fingerprints
+        self.marks = marks
     }
 
     /// Bytes 0..<16 of an index key: says whether any record holds this card.
@@ -87,6 +92,34 @@ package struct BlindIndex: ~Copyable {
         var messageSpan = message.mutableSpan
         wipe(&messageSpan)
         return result
+    }
+
+    /// A card and its bucket, first six and last four digits, as limits know them: eight bytes of a hash each, its own key.
+    package mutating func mark(of pan: PAN) throws(CryptoError) -> CardMark {
+        var card = Self.message(domain: 5, pan: pan)
+        var bucket = [7 of UInt8](repeating: 0)
+        var ends = bucket.mutableSpan
+        ends[0] = 6
+        ends.store(bigEndian: pan.leadingDigits(6), at: 1)
+        ends.store(bigEndian: pan.last4, at: 5)
+        let mark = CardMark(card: try Self.half(&marks, card.span), bucket: try Self.half(&marks, bucket.span))
+        var cardSpan = card.mutableSpan
+        wipe(&cardSpan)
+        var bucketSpan = bucket.mutableSpan
+        wipe(&bucketSpan)
+        return mark
+    }
+
+    /// The first eight bytes of a message's hash.
+    private static func half(
+        _ context: inout HMACSHA256, _ message: borrowing Span<UInt8>
+    ) throws(CryptoError) -> UInt64 {
+        var digest = [16 of UInt8](repeating: 0)
+        var output = digest.mutableSpan
+        try context.begin()
+        try context.update(message)
+        try context.finish(into: &output)
+        return UInt64(bigEndian: digest.span, at: 0)
     }
 
     /// A caller's request id, hashed with its client's name: what is remembered for a retry tells nothing by itself.

@@ -53,6 +53,7 @@ struct RecordOpener: ~Copyable {
         guard purposes & formats.purposes(header.format) & access.purpose != 0 else {
             return Reveal(.purposeDenied)
         }
+        if access.isFrozen(header.format) { return Reveal(.frozen) }
         return Reveal(card, keyVersion: header.keyVersion)
     }
 

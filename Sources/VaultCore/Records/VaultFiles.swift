@@ -16,6 +16,8 @@ package struct VaultFiles: Sendable {
     package var audit: String { directory + "/audit" }
     /// Which one-time codes of operators were used.
     package var codes: String { directory + "/codes" }
+    /// What is frozen, and what limits have counted.
+    package var guardFile: String { directory + "/guard" }
 
     /// Claims the data directory for this process.
     package func lock() throws(LMDBError) -> DirectoryLock { try DirectoryLock(directory: directory) }

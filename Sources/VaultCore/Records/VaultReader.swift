@@ -172,6 +172,11 @@ package struct VaultReader: ~Copyable {
         try crypto { () throws(CryptoError) in try indexes[0].value.fingerprint(of: pan) }
     }
 
+    /// A card as limits know it.
+    package mutating func mark(of pan: PAN) throws(StoreError) -> CardMark {
+        try crypto { () throws(CryptoError) in try indexes[0].value.mark(of: pan) }
+    }
+
     /// The version of the index key that fingerprints are made under.
     package var fingerprintVersion: UInt32 { indexes[0].value.version }
 

@@ -14,6 +14,24 @@ package final class Policy: Sendable {
         package let purposes: UInt64
         /// What `inspect` shows of a card's digits.
         package let shown: ShownDigits
+        /// Where it may call from; nil is anywhere.
+        package let addresses: [AddressRange]?
+        /// When it may call; nil is always.
+        package let hours: [DayHours]?
+        /// Cards or tokens in one JSON request; nil is what everybody may.
+        package let batchMax: Int?
+        package let `guard`: ClientGuard
+
+        /// Whether it may call from here, now.
+        package func mayCall(from caller: CallerAddress, now: UInt32) -> Bool {
+            if let addresses, !addresses.contains(where: { $0.contains(caller) }) { return false }
+            return mayCall(now: now)
+        }
+
+        package func mayCall(now: UInt32) -> Bool {
+            guard let hours else { return true }
+            return hours.contains { $0.contains(now) }
+        }
     }
 
     package let formats: FormatTable
@@ -24,7 +42,7 @@ package final class Policy: Sendable {
     private let byURI: [String: Client]
     private let bySPKI: [[UInt8]: Client]
 
-    package init(_ configuration: Configuration, registry: Registry) throws(TokenFormatError) {
+    package init(_ configuration: Configuration, registry: Registry, guards: GuardBook) throws(TokenFormatError) {
         self.registry = registry
         formats = FormatTable(try Self.formats(of: configuration, registry: registry))
         defaultFormat = configuration.defaultFormat.flatMap { registry.formatID($0) }
@@ -36,7 +54,8 @@ package final class Policy: Sendable {
                 name: entry.name, operations: Operations(entry.allow),
                 formats: entry.formats.reduce(0) { $0 | (registry.formatID($1).map { 1 << UInt64($0) } ?? 0) },
                 purposes: entry.purposes.reduce(0) { $0 | (registry.purposeMask($1) ?? 0) },
-                shown: ShownDigits(entry.show))
+                shown: ShownDigits(entry.show), addresses: entry.addresses, hours: entry.hours, batchMax: entry.batch,
+                guard: guards.client(entry.name))
             switch entry.identity {
             case .dns(let name): byDNS[name] = client
             case .uri(let uri): byURI[uri] = client

@@ -1,3 +1,5 @@
+package import VaultCore
+
 extension Configuration {
     /// One caller: a certificate, and what its holder may do. What is not named is refused.
     package struct Client: ConfigurationSection {
@@ -13,6 +15,14 @@ extension Configuration {
         package var purposes: [String] = []
         /// What `inspect` shows it of a card's digits.
         package var show = Shown.allCases
+        /// Where it may call from; nil is anywhere.
+        package var addresses: [AddressRange]?
+        /// When it may call, in UTC; nil is always.
+        package var hours: [DayHours]?
+        /// Cards or tokens in one of its JSON requests; nil is what `limits` allows everybody.
+        package var batch: Int?
+        /// How much it may ask for.
+        package var limits = ClientLimits()
 
         package init() {}
 
@@ -23,6 +33,10 @@ extension Configuration {
             .value("formats", \.formats, .list(of: .name)),
             .value("purposes", \.purposes, .list(of: .name)),
             .value("show", \.show, .list(of: .word)),
+            .value("addresses", \.addresses, ConfigurationType.list(of: .addressRange).orNone()),
+            .value("hours", \.hours, ConfigurationType.list(of: .dayHours).orNone()),
+            .value("batch", \.batch, ConfigurationType.integer(1...10_000).orNone()),
+            .section("limits", \.limits),
         ]
 
         package func validate(at path: String, in decoder: inout ConfigurationDecoder) {
@@ -31,6 +45,13 @@ extension Configuration {
             }
             if purposes.isEmpty, allow.contains(.detokenize) {
                 decoder.report("\(path).allow", "allows 'detokenize' but 'purposes' names none")
+            }
+            for (name, isEmpty) in [("addresses", addresses?.isEmpty), ("hours", hours?.isEmpty)] where isEmpty == true
+            {
+                decoder.report("\(path).\(name)", "names none, so the client could never call; leave it out for any")
+            }
+            if limits.bounds.countsReveals, !allow.contains(.detokenize) {
+                decoder.report("\(path).limits", "limits reveals, but 'allow' does not name 'detokenize'")
             }
         }
 
@@ -124,5 +145,25 @@ extension ConfigurationType<[UInt8]> {
         let digits = text.unicodeScalars.compactMap { $0.isASCII ? Character($0).hexDigitValue : nil }
         guard digits.count == 64, text.unicodeScalars.count == 64 else { throw ValueRefused() }
         return (0..<32).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) }
+    }
+}
+
+extension ConfigurationType<AddressRange> {
+    /// Where callers are: a network, an address, or the Unix socket.
+    static let addressRange = scalar("an address, a network such as 10.0.0.0/8, or unix") {
+        text, _ throws(ValueRefused) in
+        do throws(AddressRange.Problem) {
+            return try AddressRange(text)
+        } catch {
+            throw ValueRefused(message: error == .beyondPrefix ? "'\(text)' has bits beyond its prefix" : nil)
+        }
+    }
+}
+
+extension ConfigurationType<DayHours> {
+    static let dayHours = scalar("hours in UTC such as \"06:00-22:00\" or \"22:00-06:00\"") {
+        text, _ throws(ValueRefused) in
+        guard let hours = DayHours(text) else { throw ValueRefused() }
+        return hours
     }
 }

@@ -81,7 +81,7 @@ extension Configuration {
 
     /// The commands that `dual_control` may name.
     package enum DualControlled: String, Sendable, CaseIterable {
-        case rotate, destroy, rewrap, shares, seal
+        case rotate, destroy, rewrap, shares, seal, unfreeze
         case resetFactor = "mfa_reset"
     }
 }

@@ -49,7 +49,7 @@ struct ControlPlane: Sendable {
         case rotate = "keys_rotate"
         case destroy = "keys_destroy"
         case rewrap = "keys_rewrap"
-        case approve, reject, seal, unseal
+        case approve, reject, seal, unseal, freeze, unfreeze
         case resetUnseal = "unseal_reset"
         case splitShares = "shares_split"
         case refreshShares = "shares_refresh"
@@ -73,6 +73,7 @@ struct ControlPlane: Sendable {
             "/v1/unseal/reset": .resetUnseal, "/v1/shares/split": .splitShares,
             "/v1/shares/refresh": .refreshShares, "/v1/shares/commit": .commitShares,
             "/v1/shares/cancel": .cancelShares, "/v1/shares/acknowledge": .acknowledge, "/v1/honey/add": .addHoney,
+            "/v1/freeze": .freeze, "/v1/unfreeze": .unfreeze,
             "/v1/mfa/enroll": .enrollFactor, "/v1/mfa/confirm": .confirmFactor, "/v1/mfa/verify": .verifyFactor,
             "/v1/mfa/reset": .resetFactor,
         ]
@@ -98,6 +99,8 @@ struct ControlPlane: Sendable {
             case .splitShares: ["threshold", "count", "custodians"]
             case .commitShares, .cancelShares: ["ceremony"]
             case .acknowledge: ["custodian"]
+            case .freeze: ["client", "format", "reason"]
+            case .unfreeze: ["client", "format"]
             case .addHoney: ["format", "count"]
             case .resetFactor: ["operator"]
             default: []
@@ -163,6 +166,8 @@ struct ControlPlane: Sendable {
         // Its code was taken when it was authorized.
         case .confirmFactor, .verifyFactor:
             responder.answer(.json(.object([("operator", .string(person.name)), ("accepted", .bool(true))])))
+        case .freeze: responder.answer(.json(try freeze(request, by: person)))
+        case .unfreeze: try answer(try unfreeze(request, by: person), person, responder)
         case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal, .resetFactor:
             let asked = try self.command(command, request)
             try answer(
@@ -219,6 +224,8 @@ struct ControlPlane: Sendable {
         case .seal:
             try service.seal(by: person)
             responder.answer(.json(.object([("sealed", .bool(true))])))
+        case .unfreeze(let scope, let authority):
+            responder.answer(.json(try service.unfreeze(scope, by: authority)))
         }
     }
 

@@ -31,6 +31,7 @@ enum StatusReport {
         members.append(
             ("pending", .number(UInt64(service.host.keyring?.annex.waiting(now: UInt64(WallClock.seconds)).count ?? 0)))
         )
+        members.append(("frozen", GuardReport.frozen(service)))
         members.append(
             (
                 "honey",
@@ -140,14 +141,15 @@ enum StatusReport {
                     case .uri(let uri): ("uri", uri)
                     case .spkiSHA256(let hash): ("spki_sha256", hexText(hash))
                     }
-                return .object([
-                    ("name", .string(client.name)), (identity.0, .string(identity.1)),
-                    ("allow", .array(client.allow.map { .string($0.rawValue) })),
-                    ("formats", .array(client.formats.map { .string($0) })),
-                    ("purposes", .array(client.purposes.map { .string($0) })),
-                    ("show", .array(client.show.map { .string($0.rawValue) })),
-                    ("seen", seen(service.clientCertificates[client.name])),
-                ])
+                return .object(
+                    [
+                        ("name", .string(client.name)), (identity.0, .string(identity.1)),
+                        ("allow", .array(client.allow.map { .string($0.rawValue) })),
+                        ("formats", .array(client.formats.map { .string($0) })),
+                        ("purposes", .array(client.purposes.map { .string($0) })),
+                        ("show", .array(client.show.map { .string($0.rawValue) })),
+                        ("seen", seen(service.clientCertificates[client.name])),
+                    ] + GuardReport.client(client, service))
             })
     }
 

@@ -3,14 +3,20 @@ internal import VaultWire
 
 /// Heads of answers, written as bytes. Every answer says `Cache-Control: no-store`.
 enum AnswerHead {
-    /// A whole problem answer.
-    static func problem(_ problem: ProblemCode, keepsAlive: Bool, hasBody: Bool, to buffer: inout ByteBuffer) {
+    /// A whole problem answer. `retryAfter` is in seconds, for `throttled`.
+    static func problem(
+        _ problem: ProblemCode, retryAfter: UInt32 = 1, keepsAlive: Bool, hasBody: Bool, to buffer: inout ByteBuffer
+    ) {
         var body = ByteBuffer()
         body.writeWithOutputRawSpan(minimumWritableBytes: ProblemAnswer.maxBytes) { span in
             ProblemAnswer.append(problem, to: &span)
         }
         start(problem.status, type: ProblemAnswer.mediaType, keepsAlive: keepsAlive, to: &buffer)
-        if problem == .throttled || problem == .busy { buffer.writeStaticString("Retry-After: 1\r\n") }
+        if problem == .throttled || problem == .busy {
+            buffer.writeStaticString("Retry-After: ")
+            buffer.writeString(String(problem == .throttled ? retryAfter : 1))
+            buffer.writeStaticString("\r\n")
+        }
         if problem == .methodNotAllowed { buffer.writeStaticString("Allow: POST\r\n") }
         length(body.readableBytes, to: &buffer)
         if hasBody { buffer.writeBuffer(&body) }

@@ -1,6 +1,7 @@
 internal import NIOCore
 internal import SecretMemory
 internal import VaultCore
+internal import VaultTransport
 internal import VaultWire
 
 /// A `text/plain` request: lines in, answers out in order, while the upload still runs.
@@ -166,9 +167,15 @@ final class BulkStream {
         }
         input.moveReaderIndex(forwardBy: position)
         if loop.tokens.isEmpty { return false }
+        guard let client = connection.currentClient else { return false }
+        var permit = SlicePermit(client, loop.guards, count: loop.tokens.count)
+        // What is not granted is not looked up.
+        for index in permit.granted..<loop.tokens.count { loop.tokens[index] = 0 }
         var wholeProblem: ProblemCode?
         do throws(ProblemCode) {
-            if try loop.revealSlice(access) {
+            var access = access
+            access.frozen = permit.reveal?.frozenFormats ?? .max
+            if permit.granted > 0, try loop.revealSlice(access) {
                 isTrapped = true
                 connection.honeyTouched(loop.honeyTokens)
             }
@@ -176,10 +183,16 @@ final class BulkStream {
         } catch {
             wholeProblem = error
         }
+        if wholeProblem == nil { permit.settle(missed: loop.missed(of: permit.granted), client, isTrapped: isTrapped) }
         var tally = RevealTally(capacity: loop.tokens.count)
         var lines = ByteBufferAllocator().buffer(capacity: loop.tokens.count * AnswerLine.maxBytes)
         lines.writeWithOutputRawSpan(minimumWritableBytes: loop.tokens.count * AnswerLine.maxBytes) { output in
             for index in 0..<loop.tokens.count {
+                if let problem = permit.problem(index) {
+                    tally.refuse(problem)
+                    AnswerLine.append(problem, to: &output)
+                    continue
+                }
                 let reveal = wholeProblem == nil ? loop.reveals[index] : Reveal(.damaged)
                 tally.add(loop.tokens[index], reveal)
                 if let problem = Self.problem(token: loop.tokens[index], reveal, wholeProblem) {
@@ -192,17 +205,19 @@ final class BulkStream {
             }
         }
         loop.wipeReveals()
-        put(lines, tally, on: connection)
+        put(lines, tally, permit.reveal, on: connection)
         return true
     }
 
     /// Holds a slice back until its record is flushed.
-    private func put(_ lines: consuming ByteBuffer, _ tally: RevealTally, on connection: HTTPConnection) {
+    private func put(
+        _ lines: consuming ByteBuffer, _ tally: RevealTally, _ permit: RevealPermit?, on connection: HTTPConnection
+    ) {
         var record = record
         tally.fill(&record)
         let slice = PendingReveals.Slice(
             lines: lines, count: Int(tally.asked), revealed: UInt64(tally.revealed.count),
-            due: .now() + loop.settings.auditTimeout)
+            due: .now() + loop.settings.auditTimeout, permit: tally.revealed.isEmpty ? nil : permit)
         let number = reveals.append(slice)
         if reveals.count == 1 { connection.clock.awaitRecord(for: loop.settings.auditTimeout) }
         let bound = NIOLoopBound((stream: self, connection: connection), eventLoop: loop.loop)
@@ -221,7 +236,8 @@ final class BulkStream {
     ) {
         switch result {
         case .success(let receipt):
-            let isWanted = !isAbandoned && connection.context != nil && reveals.settle(number, .recorded)
+            let isWanted =
+                !isAbandoned && connection.context != nil && reveals.settle(number, .recorded(receipt.records))
             if !isWanted { return connection.noteWithheld(receipt.records) }
         case .failure(let failure): reveals.settle(number, .refused(failure.problem))
         }
@@ -234,6 +250,13 @@ final class BulkStream {
         while let settled = reveals.popSettled() {
             var slice = settled.slice
             switch settled.fate {
+            case .recorded(let records) where slice.permit?.holds == false:
+                wipe(&slice.lines)
+                connection.noteWithheld(records)
+                failed += UInt64(slice.count)
+                var lines = ByteBuffer()
+                for _ in 0..<slice.count { lines.append(.frozen) }
+                write(&lines, connection)
             case .recorded:
                 loop.metrics.revealed.add(slice.revealed)
                 succeeded += slice.revealed
@@ -275,6 +298,8 @@ final class BulkStream {
 
     /// Hands one slice to the writer; false where there was no whole line.
     private func tokenizeSlice(_ connection: HTTPConnection, _ format: TokenFormat) -> Bool {
+        guard let client = connection.currentClient else { return false }
+        let refusal = connection.refusal(of: client)
         var intake = CardIntake(access: Access(formats: 1 << UInt64(format.id)), audit: record)
         let received = input
         let bytes = received.readableBytesUInt8Span
@@ -284,7 +309,9 @@ final class BulkStream {
         {
             switch line {
             case .text(let range):
-                if let card = CardLine(range, in: bytes) {
+                if let refusal {
+                    intake.refuse(refusal)
+                } else if let card = CardLine(range, in: bytes) {
                     intake.add(card, in: bytes, format: format)
                 } else {
                     intake.refuse(.malformed)
@@ -294,6 +321,7 @@ final class BulkStream {
         }
         input.moveReaderIndex(forwardBy: position)
         if intake.slots.isEmpty { return false }
+        intake.holdLines(to: client, loop)
         slicesUnderWay += 1
         submit(intake.batch, intake.slots, connection)
         return true

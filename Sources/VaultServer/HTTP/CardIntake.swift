@@ -19,6 +19,22 @@ struct CardIntake {
         batch.audit = audit
     }
 
+    /// Refuses items that were taken in.
+    mutating func take(out refused: Set<Int>, _ problem: ProblemCode) {
+        var kept = 0
+        for (position, slot) in slots.enumerated() {
+            guard case .item(let index) = slot else { continue }
+            if refused.contains(index) {
+                slots[position] = .problem(problem)
+            } else {
+                slots[position] = .item(kept)
+                batch.items[kept] = batch.items[index]
+                kept += 1
+            }
+        }
+        batch.items.truncate(to: kept)
+    }
+
     mutating func refuse(_ problem: ProblemCode) { slots.append(.problem(problem)) }
 
     /// Takes a card in; its texts are ranges of `text`.

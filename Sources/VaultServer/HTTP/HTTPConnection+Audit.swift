@@ -36,9 +36,11 @@ extension HTTPConnection {
 
     /// Puts a record on the log and then goes on; where the log does not take it in time, the request is refused.
     ///
-    /// `secret` is what waits to be sent: it is wiped where it must not be.
+    /// `secret` is what waits to be sent: it is wiped where it must not be, and that is also where `permit` no longer
+    /// holds, whatever was frozen meanwhile.
     func onRecord(
         _ entry: AuditEntry, call: Call, keepsAlive: Bool, secret: ByteBuffer = ByteBuffer(),
+        _ permit: RevealPermit? = nil,
         _ body: @escaping (HTTPConnection, consuming ByteBuffer) -> Void
     ) {
         auditTicket &+= 1
@@ -58,6 +60,10 @@ extension HTTPConnection {
             connection.auditTicket &+= 1
             connection.clock.answered()
             switch result {
+            case .success(let receipt) where permit?.holds == false:
+                wipe(&secret)
+                connection.noteWithheld(receipt.records)
+                connection.answer(.frozen, call: call, keepsAlive: keepsAlive)
             case .success: body(connection, consume secret)
             case .failure(let failure):
                 wipe(&secret)
@@ -137,9 +143,17 @@ struct RevealTally {
     private(set) var missed: UInt64 = 0
     private(set) var invalid: UInt64 = 0
     private(set) var damaged: [UInt64] = []
+    /// Not looked up, or not to be told: past a limit, or everything is frozen.
+    private(set) var refused: (count: UInt64, problem: ProblemCode) = (0, .frozen)
     private(set) var keys: [UInt32] = []
 
     init(capacity: Int) { revealed.reserveCapacity(capacity) }
+
+    /// Adds one token that is not answered.
+    mutating func refuse(_ problem: ProblemCode) {
+        asked += 1
+        refused = (refused.count + 1, problem)
+    }
 
     /// Adds one token with what came of it; 0 stands for one that did not parse.
     @inline(__always)
@@ -177,6 +191,10 @@ struct RevealTally {
         if !honey.isEmpty { entry.add("honey", tokens: honey) }
         if !frozen.isEmpty { entry.add("frozen", tokens: frozen) }
         if !damaged.isEmpty { entry.add("damaged", tokens: damaged) }
+        if refused.count > 0 {
+            entry.add("code", refused.problem.code)
+            entry.add("refused", refused.count)
+        }
         if !keys.isEmpty { entry.add("keys", numbers: keys) }
     }
 }

@@ -12,6 +12,7 @@ extension HTTPConnection {
     func honeyTouched(_ tokens: [UInt64]) {
         let client = currentClient?.name ?? ""
         loop.honey.note(tokens.count, by: client)
+        currentClient?.guard.freeze(cause: .honey, reason: "asked for a honey token")
         var record = entry(.honey)
         record.add("outcome", "denied")
         record.add("tokens", tokens: tokens)

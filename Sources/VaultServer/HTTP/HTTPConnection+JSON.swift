@@ -11,6 +11,8 @@ extension HTTPConnection {
         guard let client = currentClient, client.operations.contains(head.call.operation) else {
             return refuse(.denied, call: head.call, keepsAlive: head.keepsAlive)
         }
+        // The body may have taken its time.
+        if client.guard.isFrozen { return refuse(.frozen, call: head.call, keepsAlive: head.keepsAlive) }
         // Taken out of the connection, so that it is wiped when this returns, whatever way; a write puts it back until
         // its answer is made.
         var document = WipedArray<UInt8>()
@@ -21,7 +23,7 @@ extension HTTPConnection {
             case .tokenize: try tokenize(head, client, &document)
             case .inspect: try inspect(head, client, &document)
             case .find: try find(head, client, &document)
-            case .fingerprint: try fingerprint(head, &document)
+            case .fingerprint: try fingerprint(head, client, &document)
             case .forget: try forget(head, client, &document)
             case .bulkTokenize, .bulkDetokenize, .unknown: throw .internalError
             }
@@ -39,8 +41,9 @@ extension HTTPConnection {
         let purpose = loop.policy.registry.purposeMask(loop.detokenizeRequest.purpose.view(in: text)) ?? 0
         guard purpose & client.purposes != 0 else { throw .purposeDenied }
         let list = loop.detokenizeRequest.list
-        guard list.tokens.count <= loop.settings.tokensMax else { throw .tooLarge }
-        let access = Access(formats: client.formats, purpose: purpose)
+        guard list.tokens.count <= client.batchMax(loop.settings.tokensMax) else { throw .tooLarge }
+        let permit = try permitReveals(client, list.tokens.count)
+        let access = Access(formats: client.formats, purpose: purpose, frozen: permit.frozenFormats)
 
         guard list.isBatch else {
             guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
@@ -48,6 +51,7 @@ extension HTTPConnection {
             if reveal.status == .honey { honeyTouched([token.value]) }
             var tally = RevealTally(capacity: 1)
             tally.add(token.value, reveal)
+            try noteMissed(client, Int(tally.missed), isTrapped: reveal.status == .honey)
             let record = revealRecord(head, tally, purpose: loop.detokenizeRequest.purpose.view(in: text))
             if let problem = reveal.problem {
                 return onRecord(record, call: head.call, keepsAlive: head.keepsAlive) { connection, _ in
@@ -58,7 +62,7 @@ extension HTTPConnection {
             answer.writeWithOutputRawSpan(minimumWritableBytes: DetokenizeAnswer.maxBytes) { output in
                 DetokenizeAnswer.append(pan: reveal.digits, expiry: ExpiryMonth(packed: reveal.expiry), to: &output)
             }
-            return sendRevealed(head, record, answer, count: 1)
+            return sendRevealed(head, record, answer, count: 1, permit)
         }
         let itemBytes = max(DetokenizeAnswer.maxBytes, Results.errorBytesMax) + 1
         var answer = buffer(capacity: Results.maxBytes(items: list.tokens.count, itemBytes: itemBytes))
@@ -107,8 +111,11 @@ extension HTTPConnection {
             start = end
         }
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.close(&$0) }
+        try noteMissed(client, Int(tally.missed), isTrapped: isTrapped)
         let record = revealRecord(head, tally, purpose: loop.detokenizeRequest.purpose.view(in: text))
-        sendRevealed(head, record, answer, count: UInt64(tally.revealed.count))
+        // A trap is answered as a miss: the client is frozen from its next request on.
+        sendRevealed(
+            head, record, answer, count: UInt64(tally.revealed.count), tally.revealed.isEmpty ? nil : permit)
     }
 
     private func revealRecord(_ head: RequestHead, _ tally: RevealTally, purpose: Span<UInt8>) -> AuditEntry {
@@ -122,9 +129,10 @@ extension HTTPConnection {
 
     /// Sends cards once it is on record that they were revealed.
     private func sendRevealed(
-        _ head: RequestHead, _ record: AuditEntry, _ answer: consuming ByteBuffer, count: UInt64
+        _ head: RequestHead, _ record: AuditEntry, _ answer: consuming ByteBuffer, count: UInt64,
+        _ permit: RevealPermit?
     ) {
-        onRecord(record, call: head.call, keepsAlive: head.keepsAlive, secret: answer) { connection, answer in
+        onRecord(record, call: head.call, keepsAlive: head.keepsAlive, secret: answer, permit) { connection, answer in
             connection.loop.metrics.revealed.add(count)
             connection.succeed(head, answer)
         }
@@ -137,11 +145,13 @@ extension HTTPConnection {
         try loop.tokensRequest.decode(&bytes)
         let text = document.span
         let list = loop.tokensRequest.list
-        guard list.tokens.count <= loop.settings.tokensMax else { throw .tooLarge }
+        guard list.tokens.count <= client.batchMax(loop.settings.tokensMax) else { throw .tooLarge }
+        try admit(client.guard.lookUp(list.tokens.count, now: WallClock.seconds))
         let access = Access(formats: client.formats)
         guard list.isBatch else {
             guard let token = Token(list.tokens[0].view(in: text)) else { throw .invalidToken }
             guard let inspection = try loop.inspect(token.value, access) else {
+                try noteMissed(client, 1)
                 return missed(head, .inspect)
             }
             var answer = buffer(capacity: 512)
@@ -149,6 +159,7 @@ extension HTTPConnection {
             return send(head, answer, after: lookupRecord(.inspect, asked: 1, found: [token.value]))
         }
         var found: [UInt64] = []
+        var misses = 0
         var answer = buffer(capacity: 256 * list.tokens.count)
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.open(&$0) }
         for position in list.tokens.indices {
@@ -160,12 +171,14 @@ extension HTTPConnection {
                 append(inspection, of: token, showing: client.shown, to: &answer)
             } catch {
                 let problem = error
+                if problem == .notFound { misses += 1 }
                 answer.writeWithOutputRawSpan(minimumWritableBytes: Results.errorBytesMax) { output in
                     Results.append(problem, to: &output)
                 }
             }
         }
         answer.writeWithOutputRawSpan(minimumWritableBytes: 16) { Results.close(&$0) }
+        try noteMissed(client, misses)
         send(head, answer, after: lookupRecord(.inspect, asked: list.tokens.count, found: found))
     }
 
@@ -228,7 +241,10 @@ extension HTTPConnection {
         else { throw .denied }
         let pan = try Self.pan(request.pan.view(in: text), format: format)
         let subject = request.subject ?? ByteRange(offset: 0, count: 0)
+        try admit(client.guard.lookUp(1, now: WallClock.seconds))
+        try admitCard(pan, client)
         guard let token = try loop.find(pan, format: id, subject: subject.view(in: text)) else {
+            try noteMissed(client, 1)
             return missed(head, .find)
         }
         var answer = buffer(capacity: FindAnswer.maxBytes)
@@ -239,13 +255,14 @@ extension HTTPConnection {
     }
 
     private func fingerprint(
-        _ head: RequestHead, _ document: inout WipedArray<UInt8>
+        _ head: RequestHead, _ client: Policy.Client, _ document: inout WipedArray<UInt8>
     ) throws(ProblemCode) {
         var bytes = document.mutableSpan
         let request = try FingerprintRequest(decoding: &bytes)
         let text = document.span
         let acceptsAny = loop.policy.formats.all.contains { $0.acceptLuhnInvalid }
         let pan = try Self.pan(request.pan.view(in: text), acceptLuhnInvalid: acceptsAny)
+        try admitCard(pan, client)
         let (hash, version) = try loop.fingerprint(of: pan)
         var answer = buffer(capacity: 128)
         answer.writeWithOutputRawSpan(minimumWritableBytes: FingerprintAnswer.maxBytes(fingerprintBytes: 32)) {

@@ -8,14 +8,16 @@ extension HTTPConnection {
     func tokenize(
         _ head: RequestHead, _ client: Policy.Client, _ document: inout WipedArray<UInt8>
     ) throws(ProblemCode) {
-        let intake = try takeIn(&document, client)
+        var intake = try takeIn(&document, client)
+        try admit(intake.hold(to: client, loop))
         let isBatch = loop.tokenizeRequest.isBatch
         if !isBatch, case .problem(let problem) = intake.slots[0] { throw problem }
         let references = loop.tokenizeRequest.cards.map(\.reference)
         // The answer repeats the references.
         swap(&document, &body)
-        try submit(intake.batch, head) { connection, result in
-            connection.answerTokenize(head, result, intake.batch, intake.slots, references, isBatch: isBatch)
+        let (batch, slots) = (intake.batch, intake.slots)
+        try submit(batch, head) { connection, result in
+            connection.answerTokenize(head, result, batch, slots, references, isBatch: isBatch)
         }
     }
 
@@ -26,7 +28,7 @@ extension HTTPConnection {
         try loop.tokenizeRequest.decode(&bytes)
         let text = document.span
         let request = loop.tokenizeRequest
-        guard request.cards.count <= loop.settings.cardsMax else { throw .tooLarge }
+        guard request.cards.count <= client.batchMax(loop.settings.cardsMax) else { throw .tooLarge }
         var intake = CardIntake(access: Access(formats: client.formats), audit: entry(.tokenize))
         for card in request.cards {
             intake.add(
@@ -100,7 +102,8 @@ extension HTTPConnection {
         try loop.tokensRequest.decode(&bytes)
         let text = document.span
         let list = loop.tokensRequest.list
-        guard list.tokens.count <= loop.settings.tokensMax else { throw .tooLarge }
+        guard list.tokens.count <= client.batchMax(loop.settings.tokensMax) else { throw .tooLarge }
+        try admit(client.guard.lookUp(list.tokens.count, now: WallClock.seconds))
         let batch = WriteBatch(access: Access(formats: client.formats))
         batch.audit = entry(.forget)
         for token in list.tokens {
@@ -115,6 +118,7 @@ extension HTTPConnection {
         }
         let isBatch = list.isBatch
         try submit(batch, head) { connection, result in
+            if result.problem == nil { client.guard.missed(batch.missed, now: WallClock.seconds) }
             connection.answerForget(head, result, batch, isBatch: isBatch)
         }
     }

@@ -64,6 +64,10 @@ final class HTTPConnection: ChannelInboundHandler {
     var auditTicket: UInt64 = 0
     /// The request that waits for its record.
     var awaitedCall: (call: Call, keepsAlive: Bool) = (.unknown, false)
+    /// What a `throttled` answer says of the time to wait, in seconds.
+    var retryAfter: UInt32 = 1
+    /// Where the caller is; known when it is first asked for.
+    var knownCaller: CallerAddress?
     private let born = NIODeadline.now()
     private var isReading = true
     /// The answer to a HEAD request has no body (RFC 9110 9.3.2); all it can get here is a problem.
@@ -208,6 +212,7 @@ final class HTTPConnection: ChannelInboundHandler {
             return startDiscarding(.unknownClient, of: head)
         }
         guard loop.host.state != .sealed else { return startDiscarding(.sealed, of: head) }
+        if let refusal = refusal(of: client) { return startDiscarding(refusal, of: head) }
         do throws(RequestHead.Refusal) {
             let request = try RequestHead(
                 head, operations: client.operations, bodyBytesMax: loop.settings.bodyBytesMax)
@@ -276,7 +281,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Ends the request with a problem. Nothing of the request is in it.
     func answer(_ problem: ProblemCode, call: Call, keepsAlive: Bool) {
         var answer = context?.channel.allocator.buffer(capacity: 512) ?? ByteBuffer()
-        AnswerHead.problem(problem, keepsAlive: keepsAlive && !mustClose, hasBody: !isHeadRequest, to: &answer)
+        AnswerHead.problem(
+            problem, retryAfter: retryAfter, keepsAlive: keepsAlive && !mustClose, hasBody: !isHeadRequest, to: &answer)
         finish(answer, call: call, problem: problem, keepsAlive: keepsAlive)
     }
 

@@ -45,6 +45,15 @@ extension LoopContext {
         return reveal
     }
 
+    /// Tokens among the first `count` of the last slice that were not there. A line that is no token is none.
+    func missed(of count: Int) -> Int {
+        var missed = 0
+        for index in 0..<count where reveals[index].status == .missing && tokens[index] != 0 && tokens[index] != .max {
+            missed += 1
+        }
+        return missed
+    }
+
     /// Clears the cards of the last slice.
     func wipeReveals() {
         for index in 0..<tokens.count { reveals[index] = Reveal(.missing) }

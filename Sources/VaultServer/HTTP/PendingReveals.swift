@@ -5,7 +5,8 @@ internal import VaultWire
 /// Slices of a bulk reveal that wait for their audit records, in order. Their cards are wiped where they must not be sent.
 struct PendingReveals {
     enum Fate {
-        case recorded
+        /// With the numbers of its records.
+        case recorded(ClosedRange<UInt64>)
         case refused(ProblemCode)
     }
 
@@ -15,13 +16,16 @@ struct PendingReveals {
         let revealed: UInt64
         /// Until when the record has to be there.
         let due: NIODeadline
+        /// To be asked again before its lines are sent; nil where no line has a card.
+        let permit: RevealPermit?
         fileprivate var fate: Fate?
 
-        init(lines: ByteBuffer, count: Int, revealed: UInt64, due: NIODeadline) {
+        init(lines: ByteBuffer, count: Int, revealed: UInt64, due: NIODeadline, permit: RevealPermit?) {
             self.lines = lines
             self.count = count
             self.revealed = revealed
             self.due = due
+            self.permit = permit
         }
     }
 

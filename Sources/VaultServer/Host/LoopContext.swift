@@ -24,6 +24,7 @@ final class LoopContext {
     let host: VaultHost
     let writer: WriterThread
     let audit: AuditTrail
+    let guards: GuardBook
     private(set) var settings: Settings
     let metrics: Metrics
     let honey: HoneyTrap
@@ -50,7 +51,8 @@ final class LoopContext {
     private(set) var isDraining = false
 
     init(
-        loop: any EventLoop, host: VaultHost, writer: WriterThread, audit: AuditTrail, policy: Policy,
+        loop: any EventLoop, host: VaultHost, writer: WriterThread, audit: AuditTrail, guards: GuardBook,
+        policy: Policy,
         tls: TLSContext, settings: Settings, metrics: Metrics, honey: HoneyTrap,
         clientCertificates: ClientCertificates, logger: Logger
     ) {
@@ -61,6 +63,7 @@ final class LoopContext {
         self.host = host
         self.writer = writer
         self.audit = audit
+        self.guards = guards
         self.policy = policy
         self.settings = settings
         self.metrics = metrics
@@ -231,6 +234,11 @@ package final class ReaderGate: Sendable {
     func add(_ context: LoopContextReference) { contexts.withLock { $0.append(context) } }
 
     var all: [LoopContextReference] { contexts.withLock { $0 } }
+
+    /// Returns when every loop has turned: what one had begun to answer is handed over by then.
+    func pass() {
+        for context in all { try? context.loop.submit {}.wait() }
+    }
 
     /// Returns when no loop holds a reader.
     func close() {

@@ -33,6 +33,10 @@ struct KeyFailure: Error, Sendable {
     init(_ error: ShareError) { self.init(422, error.code.rawValue, error.message) }
 
     static let sealed = KeyFailure(503, "sealed", "the vault is sealed: 'strongroom unseal' opens it")
+    static func notFrozen(_ scope: FreezeScope) -> KeyFailure {
+        KeyFailure(409, "not_frozen", scope == .all ? "reveals are not frozen" : "\(scope.text) is not frozen")
+    }
+
     static let stopping = KeyFailure(503, "stopping", "the vault is stopping")
     static let writeStopped = KeyFailure(
         503, "write_stopped", "the vault has stopped writing; it goes on by itself when its disk does")

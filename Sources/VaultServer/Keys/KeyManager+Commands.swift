@@ -12,6 +12,8 @@ enum CommandOutcome: Sendable {
     case shares(PreparedShares)
     /// Done, and the vault is to be sealed.
     case seal
+    /// To be done by who asks, since it waits for every event loop.
+    case unfreeze(FreezeScope, KeyAuthority)
 }
 
 // Commands that may need a second person. Approved or not, each is judged by what is true when it is carried out.
@@ -135,6 +137,8 @@ extension KeyManager {
         case .rewrap(.shares(let plan)): _ = try custodians(of: plan, keyring)
         case .refreshShares: _ = try currentPlan(keyring)
         case .resetFactor(let name): try requireResettable(name, by: person)
+        case .unfreeze(let scope):
+            guard guards.freezes[scope] != nil else { throw .notFrozen(scope) }
         case .rewrap, .seal: break
         }
     }
@@ -176,6 +180,7 @@ extension KeyManager {
                 try prepareShares(try currentPlan(keyring), newRoot: false, target: nil, for: person))
         case .seal: return .seal
         case .resetFactor(let name): return .done(try resetFactor(name, by: authority))
+        case .unfreeze(let scope): return .unfreeze(scope, authority)
         }
     }
 

@@ -12,6 +12,7 @@ internal import VaultCore
 final class KeyManager: @unchecked Sendable {
     let host: VaultHost
     let gate: ReaderGate
+    let guards: GuardBook
     /// For what takes long and does not write.
     let background: NIOThreadPool
     let audit: AuditTrail
@@ -36,11 +37,12 @@ final class KeyManager: @unchecked Sendable {
     private var lastWarning: [KeyPurpose: UInt64] = [:]
 
     init(
-        host: VaultHost, gate: ReaderGate, background: NIOThreadPool, audit: AuditTrail,
+        host: VaultHost, gate: ReaderGate, guards: GuardBook, background: NIOThreadPool, audit: AuditTrail,
         configuration: Configuration, logger: Logger
     ) {
         self.host = host
         self.gate = gate
+        self.guards = guards
         self.background = background
         self.audit = audit
         self.logger = logger

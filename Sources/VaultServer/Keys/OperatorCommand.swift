@@ -10,6 +10,7 @@ enum OperatorCommand: Equatable, Sendable {
     case seal
     /// An operator has to enrol anew for one-time codes.
     case resetFactor(String)
+    case unfreeze(FreezeScope)
 
     /// Its name under `dual_control`.
     var kind: Configuration.DualControlled {
@@ -20,6 +21,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .splitShares, .refreshShares: .shares
         case .seal: .seal
         case .resetFactor: .resetFactor
+        case .unfreeze: .unfreeze
         }
     }
 
@@ -42,6 +44,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .refreshShares: "make new shares of the root key for the same custodians"
         case .seal: "seal the vault"
         case .resetFactor(let name): "take the one-time codes of \(name) out of force"
+        case .unfreeze(let scope): "unfreeze \(scope.text)"
         }
     }
 
@@ -61,6 +64,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .refreshShares: "refresh"
         case .seal: ""
         case .resetFactor(let name): name
+        case .unfreeze(let scope): scope.text
         }
     }
 
@@ -89,6 +93,9 @@ enum OperatorCommand: Equatable, Sendable {
             }
         case .seal: self = .seal
         case .resetFactor: self = .resetFactor(argument)
+        case .unfreeze:
+            guard let scope = FreezeScope(argument) else { return nil }
+            self = .unfreeze(scope)
         case nil: return nil
         }
     }

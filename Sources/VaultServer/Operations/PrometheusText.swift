@@ -15,6 +15,7 @@ enum PrometheusText {
         keysAndStore(service, &output)
         rotation(service, &output)
         audit(service.audit, &output)
+        guards(service, &output)
         certificates(service, &output)
         output.add(
             "secret_memory_locked", .gauge, "1 while every key lies in memory that is never swapped out.",
@@ -228,6 +229,40 @@ enum PrometheusText {
         output.add(
             "database_displaced", .gauge, "1 while the data directory counts as restored or copied.",
             [([:], facts.displaced == nil ? "0" : "1")])
+    }
+
+    private static func guards(_ service: VaultService, _ output: inout Output) {
+        let freezes = service.guards.freezes
+        var frozen = [(["scope": "all", "name": ""], freezes[.all] == nil ? "0" : "1")]
+        for entry in service.configuration.clients {
+            frozen.append((["scope": "client", "name": entry.name], freezes[.client(entry.name)] == nil ? "0" : "1"))
+        }
+        for entry in service.configuration.formats {
+            frozen.append((["scope": "format", "name": entry.name], freezes[.format(entry.name)] == nil ? "0" : "1"))
+        }
+        output.add("frozen", .gauge, "1 while all reveals, a client, or a format is frozen.", frozen)
+        output.add(
+            "client_freezes_total", .counter, "Clients that the vault froze by itself.",
+            [([:], String(service.guards.freezesByItself.current))])
+        let guards = service.guards.guards
+        output.add(
+            "client_throttled_total", .counter, "Requests, and slices of bulk requests, past a soft limit.",
+            guards.map { (["client": $0.name], String($0.throttled)) })
+        var (used, limits): ([([String: String], String)], [([String: String], String)]) = ([], [])
+        for client in guards {
+            for (kind, amount, limit) in client.usage(now: WallClock.seconds) {
+                used.append((["client": client.name, "limit": kind.rawValue], String(amount)))
+                for (step, bound) in [("soft", limit.soft), ("hard", limit.hard)] {
+                    guard let bound else { continue }
+                    limits.append((["client": client.name, "limit": kind.rawValue, "step": step], String(bound)))
+                }
+            }
+        }
+        output.add("client_limit_used", .gauge, "What a client has asked for within the time of a limit.", used)
+        output.add("client_limit", .gauge, "The limits that are set.", limits)
+        output.add(
+            "guard_saved", .gauge, "0 while what is frozen cannot be stored.",
+            [([:], service.guards.isSaved ? "1" : "0")])
     }
 
     private static func certificates(_ service: VaultService, _ output: inout Output) {

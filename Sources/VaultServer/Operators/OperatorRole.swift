@@ -29,6 +29,7 @@ extension ControlPlane.Command {
         // Only of commands that they may give themselves.
         case .approve: [.keyCustodian, .privacyOfficer, .incidentResponder, .administrator]
         case .reject: [.keyCustodian, .privacyOfficer, .incidentResponder, .administrator]
+        case .freeze, .unfreeze: [.privacyOfficer, .incidentResponder]
         case .seal: [.keyCustodian, .incidentResponder]
         case .honey: [.auditor, .incidentResponder]
         case .addHoney: [.incidentResponder]
@@ -55,7 +56,7 @@ extension ControlPlane.Command {
     var asksForCode: Bool {
         switch self {
         case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .approve, .resetFactor, .reloadConfiguration,
-            .reloadCertificates:
+            .reloadCertificates, .unfreeze:
             true
         default: false
         }
@@ -73,6 +74,7 @@ extension OperatorCommand {
         case .refreshShares: .refreshShares
         case .seal: .seal
         case .resetFactor: .resetFactor
+        case .unfreeze: .unfreeze
         }
     }
 }

@@ -58,9 +58,10 @@ extension VaultService {
             let (registry, isWritable) =
                 try settle()
                 ? try Self.register(configuration, host, logger: logger) : (try Self.names(host), false)
-            let policy = try Self.makePolicy(configuration, registry)
+            let policy = try Self.makePolicy(configuration, registry, guards)
             policyBox.replace(policy)
             openAudit()
+            guards.adopt(configuration, registry)
             if let store = host.currentStore { gate.open(store, policy) }
             // Last: until every loop goes by the database's numbers for names, requests are answered `sealed`.
             host.setState(isWritable ? .writing : .stopped)
@@ -165,9 +166,11 @@ extension VaultService {
         }
     }
 
-    static func makePolicy(_ configuration: Configuration, _ registry: Registry) throws(StartupError) -> Policy {
+    static func makePolicy(
+        _ configuration: Configuration, _ registry: Registry, _ guards: GuardBook
+    ) throws(StartupError) -> Policy {
         do throws(TokenFormatError) {
-            return try Policy(configuration, registry: registry)
+            return try Policy(configuration, registry: registry, guards: guards)
         } catch {
             throw .configuration("\(error)")
         }

@@ -25,11 +25,12 @@ extension VaultService {
             }
             let context = try Self.makeTLS(new)
             let registry = try numbers(new)
-            let policy = try Self.makePolicy(new, registry)
+            let policy = try Self.makePolicy(new, registry, guards)
             let settings = Settings(new, openFilesMax: openFilesMax)
             try resize(new)
             tls.replace(context)
             policyBox.replace(policy)
+            guards.adopt(new, registry)
             configurationBox.withLock { $0 = new }
             operators.replace(OperatorBook(new))
             keys.adopt(new)

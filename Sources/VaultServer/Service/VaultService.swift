@@ -24,6 +24,8 @@ package final class VaultService: Sendable {
     let tls: TLSBox
     let policyBox: PolicyBox
     let gate = ReaderGate()
+    /// What is frozen, and what clients have asked for.
+    let guards: GuardBook
     let logger: Logger
     let logLevel: LogLevelBox
     let notifier = SystemdNotifier()
@@ -57,15 +59,19 @@ package final class VaultService: Sendable {
         let loops = configuration.threads.eventLoops ?? System.coreCount
         host = try VaultHost(configuration, eventLoops: loops)
         tls = TLSBox(try Self.makeTLS(configuration))
+        guards = GuardBook(path: host.files.guardFile, logger: logger)
         // Until the vault is open there are no numbers for names; requests are answered `sealed`.
-        policyBox = PolicyBox(try Self.makePolicy(configuration, Self.provisionalNames(configuration)))
+        let names = Self.provisionalNames(configuration)
+        policyBox = PolicyBox(try Self.makePolicy(configuration, names, guards))
+        guards.adopt(configuration, names)
         configurationBox = Mutex(configuration)
         operators = OperatorBox(OperatorBook(configuration))
         secondFactor = SecondFactor(path: host.files.codes, logger: logger)
         background.start()
         audit = AuditTrail(directory: host.files.audit, settings: configuration.audit, logger: logger)
         keys = KeyManager(
-            host: host, gate: gate, background: background, audit: audit, configuration: configuration, logger: logger)
+            host: host, gate: gate, guards: guards, background: background, audit: audit, configuration: configuration,
+            logger: logger)
         writer = WriterThread(
             host: host, keys: keys, audit: audit, policy: policyBox, readers: gate, configuration: configuration.store,
             metrics: metrics, logger: logger)
@@ -86,6 +92,7 @@ package final class VaultService: Sendable {
         let settings = Settings(configuration, openFilesMax: openFilesMax)
         for loop in group.makeIterator() { await addContext(loop, policyBox.current, settings) }
         audit.start()
+        watchGuards()
         writer.start()
         do throws(StartupError) {
             try await openAtStart(configuration)
@@ -105,12 +112,13 @@ package final class VaultService: Sendable {
     }
 
     private func addContext(_ loop: any EventLoop, _ policy: Policy, _ settings: Settings) async {
-        let (host, writer, audit, metrics, honey, logger) = (host, writer, audit, metrics, honey, logger)
+        let (host, writer, audit, guards, metrics, honey, logger) =
+            (host, writer, audit, guards, metrics, honey, logger)
         let (tls, certificates) = (tls.current, clientCertificates)
         let made = loop.submit { () -> LoopContextReference in
             let context = LoopContext(
-                loop: loop, host: host, writer: writer, audit: audit, policy: policy, tls: tls, settings: settings,
-                metrics: metrics, honey: honey, clientCertificates: certificates, logger: logger)
+                loop: loop, host: host, writer: writer, audit: audit, guards: guards, policy: policy, tls: tls,
+                settings: settings, metrics: metrics, honey: honey, clientCertificates: certificates, logger: logger)
             let reference = LoopContextReference(context)
             loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
                 reference.onLoop.enforceDeadlines()
@@ -253,6 +261,7 @@ package final class VaultService: Sendable {
         gate.close()
         if host.keyring != nil { audit.note(AuditEntry(.stop)) }
         writer.stop()
+        guards.saveChanges()
         // Last: whatever those above did is on record.
         audit.stop()
         try? await background.shutdownGracefully()

@@ -61,15 +61,17 @@ struct ClientsCommand: AsyncParsableCommand {
             if json { return try Terminal.print(text) }
             let now = UInt64(max(0, time(nil)))
             var table = Table(
-                ["NAME", "CERTIFICATE", "LEFT", "MAY", "FORMATS", "PURPOSES", "SHOWN"], rightAligned: [2])
+                ["NAME", "CERTIFICATE", "LEFT", "MAY", "FORMATS", "PURPOSES", "SHOWN", "FROM", "HOURS (UTC)"],
+                rightAligned: [2])
             for client in value.items {
                 table.add([
                     client["name"]?.text ?? "", certificate(client),
                     client["seen"]?["not_after"]?.integer.map { Figures.left(until: $0, now: now) } ?? "-",
                     list(client["allow"]), list(client["formats"]), list(client["purposes"]), list(client["show"]),
+                    list(client["addresses"]), list(client["hours"]),
                 ])
             }
-            for line in table.lines { try Terminal.print(line) }
+            for line in table.lines + LimitReport(value).lines { try Terminal.print(line) }
         }
 
         private func certificate(_ client: JSONValue) -> String {

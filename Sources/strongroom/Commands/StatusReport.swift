@@ -40,6 +40,7 @@ struct StatusReport {
         if let reason = status["displaced"]?.text {
             lines.append(Terminal.yellow("  \(reason); a new data key takes over"))
         }
+        addFrozen(status["frozen"])
         let pending = number(status["pending"])
         if pending > 0 {
             lines.append(
@@ -53,6 +54,18 @@ struct StatusReport {
                 + "\(Figures.count(number(status["tokenized"]))) tokenized, "
                 + "\(Figures.count(number(status["revealed"]))) revealed"
         )
+    }
+
+    private mutating func addFrozen(_ frozen: JSONValue?) {
+        guard let frozen else { return }
+        let all =
+            [frozen["all"]].compactMap { $0 } + (frozen["clients"]?.items ?? []) + (frozen["formats"]?.items ?? [])
+        for freeze in all.compactMap(FreezeView.init) {
+            lines.append(Terminal.red("  \(freeze.subject) frozen, \(freeze.origin)"))
+        }
+        if frozen["saved"]?.flag == false {
+            lines.append(Terminal.red("  what is frozen cannot be stored: a restart would forget the latest"))
+        }
     }
 
     private mutating func addKeys(_ status: JSONValue) {

@@ -30,6 +30,12 @@ struct CommandResult {
             addConfiguration(answer)
         } else if answer["sealed"]?.flag == true {
             lines = ["the vault is sealed; 'strongroom unseal' opens it"]
+        } else if let freeze = answer["frozen"].flatMap(FreezeView.init) {
+            let isOld = answer["already"]?.flag == true
+            lines = ["\(freeze.subject) frozen" + (isOld ? " already, \(freeze.origin)" : "")]
+            lines.append("  'strongroom unfreeze' ends that; 'strongroom status' shows it")
+        } else if let freeze = answer["unfrozen"].flatMap(FreezeView.init) {
+            lines = ["\(freeze.subject) no longer frozen", "  it was \(freeze.origin)"]
         } else if let id = answer["approved"]?.integer {
             lines = ["request \(id) is approved: \(answer["description"]?.text ?? "")"]
             if let next = answer["next"]?.text { lines.append("  \(next)") }

@@ -52,7 +52,8 @@ struct OperatorBookTests {
         #expect(administrator.isDisjoint(with: [.rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal]))
         #expect(administrator.isSuperset(of: [.reloadConfiguration, .resetFactor]))
         for command in try commands("auditor") where command != .verify {
-            #expect([.status, .clients, .keys, .jobs, .pending, .shares, .factors, .honey].contains(command), "\(command)")
+            #expect(
+                [.status, .clients, .keys, .jobs, .pending, .shares, .factors, .honey].contains(command), "\(command)")
         }
         #expect(try commands("auditor, seal") == commands("auditor").union([.seal]))
         #expect(try commands("incident_responder").isSuperset(of: [.seal, .reloadCertificates]))
