@@ -142,7 +142,7 @@ extension ControlPlane.Command {
 
     /// Whether it reads alone. The same of the same operator within a minute is one record: those who follow a rotation ask
     /// once a second.
-    var isRead: Bool { [.clients, .keys, .pending, .shares, .factors].contains(self) }
+    var isRead: Bool { [.clients, .keys, .pending, .shares, .factors, .honey].contains(self) }
 
     /// Whether it is carried out even where it cannot be put on record: what protects the cards.
     var goesUnrecorded: Bool { [.seal].contains(self) }

@@ -51,10 +51,10 @@ struct OperatorBookTests {
         let administrator = try commands("administrator")
         #expect(administrator.isDisjoint(with: [.rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal]))
         #expect(administrator.isSuperset(of: [.reloadConfiguration, .resetFactor]))
-        for command in try commands("auditor") where command != .verify {
-            #expect(
-                [.status, .clients, .keys, .jobs, .pending, .shares, .factors, .honey].contains(command), "\(command)")
-        }
+        let looks: Set<ControlPlane.Command> = [
+            .status, .clients, .keys, .jobs, .pending, .shares, .factors, .honey, .verify,
+        ]
+        #expect(try commands("auditor").isSubset(of: looks))
         #expect(try commands("auditor, seal") == commands("auditor").union([.seal]))
         #expect(try commands("incident_responder").isSuperset(of: [.seal, .reloadCertificates]))
         // Everything can be given to somebody, and nothing by accident to a role that has no name.
