@@ -32,7 +32,7 @@ extension ControlPlane {
         return try service.onWriterThread { keys throws(KeyFailure) in try keys.submit(.unfreeze(scope), by: person) }
     }
 
-    private func scope(of request: ControlRequest) throws(KeyFailure) -> FreezeScope {
+    func scope(of request: ControlRequest) throws(KeyFailure) -> FreezeScope {
         switch (request.query["client"], request.query["format"]) {
         case (nil, nil): return .all
         case (.some(let name), nil) where isConfigurationName(name): return .client(name)

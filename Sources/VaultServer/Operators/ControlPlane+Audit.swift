@@ -9,7 +9,7 @@ extension ControlPlane {
     func audited(
         _ command: Command, _ request: ControlRequest, by person: Operator, _ body: () throws(KeyFailure) -> Void
     ) throws(KeyFailure) {
-        guard !command.isWatched, !command.isCode else { return try body() }
+        guard !command.isWatched, !command.recordsItself else { return try body() }
         let details = try details(command, request)
         if command.isRead {
             if service.reads.isNew(command, by: person.uid, now: MonotonicClock.seconds) {
@@ -109,6 +109,7 @@ extension ControlPlane {
             guard let pending = service.host.keyring?.annex.pending.first(where: { $0.id == id }) else { break }
             details.append(("what", pending.description))
             details.append(("requested_by", pending.requesterName))
+        case .unfreeze: details.append(("what", "unfreeze \(try scope(of: request).text)"))
         case .commitShares, .cancelShares:
             if let id = request.number("ceremony") { details.append(("ceremony", String(id))) }
         case .acknowledge:
@@ -137,8 +138,8 @@ extension ControlPlane.Command {
     /// Whether it reads what changes by itself, and is asked again and again: such reads are no records.
     var isWatched: Bool { [.status, .jobs].contains(self) }
 
-    /// Whether its code is all there is to it: that is on record when it is taken.
-    fileprivate var isCode: Bool { [.verifyFactor, .confirmFactor].contains(self) }
+    /// Whether what it does is on record where it is done: a code when it is taken, and a freeze, which waits for no disk.
+    fileprivate var recordsItself: Bool { [.verifyFactor, .confirmFactor, .freeze].contains(self) }
 
     /// Whether it reads alone. The same of the same operator within a minute is one record: those who follow a rotation ask
     /// once a second.
