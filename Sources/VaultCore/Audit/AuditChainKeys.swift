@@ -3,7 +3,7 @@ internal import SecretMemory
 
 /// The keys that records are chained with, one for each version that is still here. One thread.
 package final class AuditChainKeys {
-    /// What the chain key of an audit key version is derived by.
+    /// What the chain key of an audit key version is derived by, as `AuditKey` does.
     package static let chainLabel: StaticString = "strongroom audit chain v1"
     /// What the seed of its signing key is derived by.
     package static let checkpointLabel: StaticString = "strongroom audit checkpoint v1"

@@ -47,6 +47,8 @@ package enum AuditScan {
         package var records: UInt64 = 0
         /// Lines that are no record: a reader is told of them, and `audit verify` names the first.
         package var unreadable: UInt64 = 0
+
+        package init() {}
     }
 
     /// Hands every record that a filter lets through to `body`, until that answers false. An unfinished last line is not

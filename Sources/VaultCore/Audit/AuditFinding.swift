@@ -112,6 +112,8 @@ package struct AuditReport: Equatable, Sendable {
     package var checkpoints: UInt64 = 0
     /// The last record under a signed root; what is behind it hangs on links alone, unless it was authenticated.
     package var signedThrough: UInt64 = 0
+    /// Records by which an operator went on behind a log that did not fit: what was between is lost, or was replaced.
+    package var breaks: [UInt64] = []
     /// Checkpoints of the witness that were compared.
     package var witnesses: UInt64 = 0
     /// The root over all records to the last, 32 bytes.

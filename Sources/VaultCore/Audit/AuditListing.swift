@@ -79,6 +79,11 @@ package struct AuditListing: Sendable {
         }
     }
 
+    /// The verifier keys of the log, oldest first, as they lie in its directory.
+    package func verifierKeyTexts() throws(AuditReadError) -> [String] {
+        try reading { () throws(FileError) in try keyLines() } ?? []
+    }
+
     private static func size(_ path: String) throws(FileError) -> Int? {
         do throws(FileError) {
             return try AtomicFile.size(of: path)

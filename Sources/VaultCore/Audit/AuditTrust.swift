@@ -75,19 +75,21 @@ struct AuditTrust {
     func check(
         _ note: SignedNote, _ checkpoint: Checkpoint
     ) throws(CryptoError) -> (kind: AuditFinding.Kind, detail: String)? {
-        var isSigned = false
+        // One good signature is enough; a bad one of a key that counts is never passed over.
+        var signers: [VerifierKey] = []
         for key in trusted {
             switch try note.verdict(of: key) {
             case .unsigned: break
             case .forged: return (.forged, "the signature is not that of this checkpoint")
-            case .signed:
-                guard checkpoint.origin == key.name else {
-                    return (.checkpoint, "the checkpoint is of \(checkpoint.origin), and its key of \(key.name)")
-                }
-                isSigned = true
+            case .signed: signers.append(key)
             }
         }
-        if isSigned { return nil }
-        return (.unsigned, "the checkpoint is signed by none of the keys that are trusted")
+        guard let signer = signers.first else {
+            return (.unsigned, "the checkpoint is signed by none of the keys that are trusted")
+        }
+        guard checkpoint.origin == signer.name else {
+            return (.checkpoint, "the checkpoint is of \(checkpoint.origin), and its key of \(signer.name)")
+        }
+        return nil
     }
 }

@@ -12,7 +12,8 @@ struct AuditCheckpoints: ~Copyable {
     /// The next one to be reached.
     private(set) var next: Entry?
     private(set) var isTorn = false
-    private var before: Entry?
+    /// Records of the largest so far.
+    private(set) var largest: UInt64 = 0
 
     init(_ directory: AuditListing) throws(AuditReadError) {
         guard let count = directory.checkpointBytes else { return }
@@ -24,7 +25,6 @@ struct AuditCheckpoints: ~Copyable {
 
     /// Steps to the one behind.
     mutating func advance() throws(AuditReadError) {
-        before = next
         next = nil
         let read = try reading { () throws(FileError) in try reader?.next() ?? .end }
         switch read {
@@ -35,12 +35,8 @@ struct AuditCheckpoints: ~Copyable {
             guard let (checkpoint, note) = Checkpoint.parse(bytes) else {
                 throw place.finding(.checkpoint, 0, "this is no signed checkpoint")
             }
-            if let before, checkpoint.size < before.checkpoint.size {
-                throw place.finding(
-                    .checkpoint, checkpoint.size,
-                    "the checkpoint is of \(checkpoint.size) records, and the one before of \(before.checkpoint.size)")
-            }
             next = Entry(checkpoint: checkpoint, note: note, line: line)
+            largest = max(largest, checkpoint.size)
         }
     }
 }
@@ -82,9 +78,23 @@ extension AuditVerifier {
     /// Checks those of exactly as many records as were read; passes over those of records that are not here.
     mutating func checkCheckpoints() throws(AuditReadError) {
         while let entry = checkpoints.next, entry.checkpoint.size <= frontier.size {
-            if entry.checkpoint.size == frontier.size { try check(entry) }
+            if entry.checkpoint.size == frontier.size {
+                try check(entry)
+            } else {
+                try checkOrder(entry)
+            }
             try checkpoints.advance()
         }
+    }
+
+    /// A checkpoint of fewer records than the one before is out of order, but where an operator went on behind a log that
+    /// had lost records.
+    private func checkOrder(_ entry: AuditCheckpoints.Entry) throws(AuditReadError) {
+        let size = entry.checkpoint.size
+        guard size < checkpoints.largest else { return }
+        if let chainBreak, size > chainBreak.found { return }
+        throw AuditPlace(file: AuditListing.checkpoints, line: entry.line).finding(
+            .checkpoint, size, "the checkpoint is of \(size) records, and one before it of \(checkpoints.largest)")
     }
 
     private mutating func check(_ entry: AuditCheckpoints.Entry) throws(AuditReadError) {
@@ -93,7 +103,14 @@ extension AuditVerifier {
         if let fault { throw place.finding(fault.kind, entry.checkpoint.size, fault.detail) }
         let root = try hashing { () throws(CryptoError) in try frontier.root() }
         guard root == entry.checkpoint.root else {
-            throw place.finding(.root, report.signedThrough + 1, changed(entry.checkpoint.size))
+            let size = entry.checkpoint.size
+            // Of the records that were lost before an operator went on.
+            if let chainBreak, chainBreak.found < size, size <= chainBreak.known { return }
+            let fault = place.finding(.root, report.signedThrough + 1, changed(size))
+            // Of the first record behind a break: the next one says whether it is.
+            guard report.last == size, isSegmentHead, deferred == nil else { throw fault }
+            deferred = (fault, size)
+            return
         }
         keys.cover(entry.checkpoint.size)
         report.checkpoints += 1
@@ -110,7 +127,8 @@ extension AuditVerifier {
     /// Those that are left are of records that the log does not have.
     mutating func finishCheckpoints() throws(AuditReadError) {
         // Of an empty tree, before the first record: nothing to compare.
-        while let entry = checkpoints.next, entry.checkpoint.size <= frontier.size { try checkpoints.advance() }
+        let reached = max(frontier.size, chainBreak?.known ?? 0)
+        while let entry = checkpoints.next, entry.checkpoint.size <= reached { try checkpoints.advance() }
         if let entry = checkpoints.next {
             throw AuditPlace(file: AuditListing.checkpoints, line: entry.line).finding(
                 .truncated, frontier.size + 1,

@@ -47,6 +47,12 @@ package struct AuditVerifier: ~Copyable {
     /// The MAC of the last record, and its key version; nothing before the first.
     var last: (mac: [UInt8], chain: UInt32, announced: UInt32?)?
     var keys: AuditTrust
+    /// Where an operator went on behind a log that did not fit its database.
+    var chainBreak: (found: UInt64, known: UInt64)?
+    /// What is wrong with a segment's first record, unless the next one says that an operator knows of it.
+    var deferred: (fault: AuditReadError, seq: UInt64)?
+    /// Whether the last record is the first of its segment.
+    var isSegmentHead = false
     var checkpoints: AuditCheckpoints
     var witness: AuditWitness
     private var doneBytes: UInt64 = 0
@@ -116,6 +122,7 @@ package struct AuditVerifier: ~Copyable {
         for position in start..<directory.segments.count {
             try check(segment: position, isFirst: position == start, progress)
         }
+        if let deferred { throw deferred.fault }
         try finishCheckpoints()
         try finishWitness()
         try checkHead(reached: nil)
@@ -185,6 +192,7 @@ package struct AuditVerifier: ~Copyable {
         }
         report.last = line.seq
         if report.first == 0 { report.first = line.seq }
+        try take(breakIn: line)
         var announced: UInt32?
         if line.operation == "audit_key" { announced = try keys.announce(line, place) }
         last = (line.mac, line.chain, announced)
@@ -211,7 +219,7 @@ package struct AuditVerifier: ~Copyable {
         }
     }
 
-    private func check(links line: AuditLine, _ place: AuditPlace) throws(AuditReadError) {
+    private mutating func check(links line: AuditLine, _ place: AuditPlace) throws(AuditReadError) {
         guard let last else {
             guard line.seq > 1 || line.previous.allSatisfy({ $0 == 0 }) else {
                 throw place.finding(.link, 1, "the first record names one before it")
@@ -224,11 +232,26 @@ package struct AuditVerifier: ~Copyable {
                 "record \(line.seq) does not follow record \(line.seq - 1) as it stands: one of them was changed")
         }
         guard line.chain == last.announced ?? last.chain else {
-            throw place.finding(
+            let fault = place.finding(
                 .version, line.seq,
                 "record \(line.seq) is of audit key \(line.chain), and audit key \(last.announced ?? last.chain) is in force"
             )
+            guard line.operation == "segment" else { throw fault }
+            deferred = (fault, line.seq)
+            return
         }
+    }
+
+    /// A break that an operator has put on record excuses what it is about, and stands in the report.
+    private mutating func take(breakIn line: AuditLine) throws(AuditReadError) {
+        if line.operation == "chain_break" {
+            deferred = nil
+            chainBreak = (line.number("found") ?? 0, line.number("known") ?? 0)
+            report.breaks.append(line.seq)
+        } else if let deferred, deferred.seq < line.seq {
+            throw deferred.fault
+        }
+        isSegmentHead = line.operation == "segment"
     }
 
     private mutating func check(mac line: AuditLine, _ place: AuditPlace) throws(AuditReadError) {

@@ -95,6 +95,38 @@ struct AuditVerifierTests {
         #expect(witnessed.isSound && witnessed.witnesses == 1 && witnessed.first == log.first(1))
     }
 
+    @Test("a log that an operator went on with says so, and is held to everything but what was lost")
+    func chainBreak() throws {
+        let kept = try TestLog.sample()
+        for lost in [1, 2, 6] {
+            var full = kept
+            for _ in 0..<lost {
+                try full.add(#""op":"inspect","client":"billing","outcome":"ok""#)
+                try full.checkpoint()
+            }
+            var log = kept
+            log.checkpoints = full.checkpoints
+            #expect(try log.verify().finding?.kind == .truncated)
+            try log.beginSegment()
+            let unsaid = log
+            try log.add(#""op":"chain_break","operator":"anna","known":\#(full.size),"found":\#(kept.size)"#)
+            let seq = log.size
+            for _ in 0..<9 { try log.add(#""op":"inspect","client":"billing","outcome":"ok""#) }
+            try log.checkpoint()
+            let report = try log.verify { $0.chainKeys = try log.chainKeys() }
+            #expect(report.isSound, "\(String(describing: report.finding))")
+            #expect(report.breaks == [seq] && report.signedThrough == log.size)
+            // Without that record it is a log with other records than were signed, or fewer.
+            #expect(try unsaid.verify { $0.chainKeys = try log.chainKeys() }.finding != nil)
+            // The witness saw what was lost.
+            let witness = try full.witness
+            #expect(try log.verify { $0.witness = [witness] }.finding?.kind == .witness)
+            // What came before is no less bound.
+            log.edit { $0[20] = $0[20].replacing("billing", with: "checkout") }
+            #expect(try log.verify().finding?.kind == .root)
+        }
+    }
+
     @Test("records behind the last checkpoint are told apart")
     func tail() throws {
         var log = try TestLog.sample()
