@@ -99,6 +99,7 @@ struct AuditCommands: Sendable {
             for index in bytes.indices { text.append(bytes[index]) }
             return text
         }
+        if text.isEmpty { return [] }
         guard let notes = SignedNote.all(in: text) else { throw .usage("the witness's file is not one of checkpoints") }
         return notes
     }
