@@ -11,7 +11,7 @@ extension ControlEndpoint {
     ) throws(Failure) {
         var partial: [UInt8] = []
         var last: [UInt8] = []
-        let status = try connect().request(method, target, sending: sent.span) { (piece) throws(Failure) in
+        let status = try connect().request(method, target, sending: sent.span) { (_, piece) throws(Failure) in
             for index in piece.indices {
                 guard piece[index] == 0x0A else {
                     guard partial.count < Self.lineBytesMax else {
