@@ -37,6 +37,8 @@ extension VaultService {
             audit.adopt(new.audit)
             logLevel.replace(Logger.Level(new.log.level))
             for reference in gate.all { reference.execute { $0.adopt(policy, settings, tls: context) } }
+            // Whoever is told of the reload finds it in force.
+            gate.pass()
             Self.logNotes(policy, logger)
             clientCertificates.keep(new.clients.map(\.name))
             metrics.reloads.add(1)
