@@ -57,6 +57,12 @@ package struct Freeze: Equatable, Sendable {
     /// Bytes of a reason.
     package static let reasonBytesMax = 200
 
+    /// Whether a text may be a reason: one line without control characters.
+    package static func isReason(_ text: String) -> Bool {
+        text.utf8.count <= reasonBytesMax
+            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    }
+
     package let cause: Cause
     /// Unix seconds.
     package let since: UInt64

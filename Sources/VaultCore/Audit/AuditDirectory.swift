@@ -37,6 +37,22 @@ package struct AuditDirectory: Sendable {
         return found.sorted()
     }
 
+    /// Segments that need a key version, by the first record of each.
+    package func segments(under version: UInt32) throws(FileError) -> Int {
+        var chains: [UInt32] = []
+        for first in try segments() {
+            let path = segment(first)
+            var file = try AuditFileReader(path, byteCount: AtomicFile.size(of: path))
+            guard case .line(let line) = try file.next(), let seal = AuditSeal(line.span) else { continue }
+            chains.append(seal.chain)
+        }
+        // A segment may go over to later versions, up to the one that the next begins with.
+        return chains.indices.filter { index in
+            let last = index + 1 < chains.count ? chains[index + 1] : .max
+            return (chains[index]...max(last, chains[index])).contains(version)
+        }.count
+    }
+
     /// Makes the directory where it is missing, mode 0700.
     package func make() throws(FileError) {
         if unsafe mkdir(path, 0o700) == 0 { return try AtomicFile.syncDirectory(of: path) }

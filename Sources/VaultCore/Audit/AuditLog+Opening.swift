@@ -238,7 +238,7 @@ extension AuditLog {
     private static func keepTorn(
         _ file: AppendFile, from offset: Int, sequence: UInt64, _ directory: AuditDirectory
     ) throws(FileError) {
-        let size = min(file.size - offset, LineFile.lineBytesMax)
+        let size = min(file.size - offset, AuditLine.byteCountMax)
         let descriptor = unsafe Glibc.open(file.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw FileError(operation: "open", path: file.path, code: errno) }
         defer { close(descriptor) }

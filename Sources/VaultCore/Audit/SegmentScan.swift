@@ -46,18 +46,17 @@ struct SegmentScan {
         head = AuditHead(sequence: first - 1, link: [])
         let path = opening.directory.segment(first)
         fileBytes = try AtomicFile.size(of: path)
-        var file = try LineFile(path)
+        var file = try AuditFileReader(path, byteCount: fileBytes)
         let keys = Dictionary(opening.keys.map { ($0.version, $0) }) { first, _ in first }
         reading: while fault == nil {
             switch try file.next() {
             case .end: break reading
             case .torn: fault = .torn
-            case .overlong: fault = .malformed
-            case .line:
-                fault = take(file.line, keys)
+            case .line(let line):
+                fault = take(line, keys)
                 if fault != nil { break }
                 lines += 1
-                bytes = file.offset
+                bytes = file.done
                 if head.sequence == opening.known?.sequence { knownLink = head.link }
             }
         }
@@ -111,6 +110,6 @@ struct SegmentScan {
     private static func seconds(_ line: [UInt8]) -> UInt64? {
         guard let found = line.firstRange(of: [UInt8]("\"time\":\"".utf8)) else { return nil }
         let text = line[found.upperBound...].prefix { $0 != 0x22 }
-        return UTCTime.seconds(Array(text))
+        return AuditTime(text).map { $0.milliseconds / 1000 }
     }
 }

@@ -137,9 +137,13 @@ final class AuditTrail: @unchecked Sendable {
     }
 
     /// Goes on with a log that does not fit, because an operator said so.
-    func adoptBroken(_ keyring: Keyring, known: AuditHead?, by person: String, reason: String) throws(AuditFailure) {
+    func adoptBroken(
+        _ keyring: Keyring, known: AuditHead?, by person: String, reason: String
+    ) throws(AuditFailure) -> AuditHead {
         try perform { () throws(AuditFailure) in
             try self.openNow(keyring, known, adopting: (person, reason))
+            guard let log = self.log else { throw .closed }
+            return log.head
         }
     }
 
@@ -151,22 +155,8 @@ final class AuditTrail: @unchecked Sendable {
         }
     }
 
-    /// Segments on disk that an audit key version is needed for. Reads the first line of each.
-    func segments(under version: UInt32) -> Int {
-        guard let firsts = try? directory.segments() else { return .max }
-        var chains: [UInt32] = []
-        for first in firsts {
-            guard var file = try? LineFile(directory.segment(first)), (try? file.next()) == .line,
-                let seal = AuditSeal(file.line.span)
-            else { return .max }
-            chains.append(seal.chain)
-        }
-        // A segment may go over to later versions, up to the one that the next begins with.
-        return chains.indices.filter { index in
-            let last = index + 1 < chains.count ? chains[index + 1] : .max
-            return (chains[index]...max(last, chains[index])).contains(version)
-        }.count
-    }
+    /// Segments on disk that an audit key version is needed for; where they do not read, more than there can be.
+    func segments(under version: UInt32) -> Int { (try? directory.segments(under: version)) ?? .max }
 
     /// Forgets the keys. Gives the last record, for the database.
     func close() -> AuditHead? {
@@ -175,8 +165,10 @@ final class AuditTrail: @unchecked Sendable {
         return isTaken ? head.wait(nanoseconds: timeoutNanoseconds) ?? nil : nil
     }
 
-    private func perform(_ body: @escaping @Sendable () throws(AuditFailure) -> Void) throws(AuditFailure) {
-        let rendezvous = Rendezvous<Result<Void, AuditFailure>>()
+    private func perform<R: Sendable>(
+        _ body: @escaping @Sendable () throws(AuditFailure) -> R
+    ) throws(AuditFailure) -> R {
+        let rendezvous = Rendezvous<Result<R, AuditFailure>>()
         let isTaken = queue.append {
             do throws(AuditFailure) {
                 rendezvous.bring(.success(try body()))
@@ -186,7 +178,7 @@ final class AuditTrail: @unchecked Sendable {
         }
         // A start may read a whole segment.
         guard isTaken, let result = rendezvous.wait(nanoseconds: 600 * 1_000_000_000) else { throw .late }
-        try result.get()
+        return try result.get()
     }
 
     private func openNow(
@@ -421,7 +413,7 @@ final class AuditTrail: @unchecked Sendable {
     private static var now: AuditLog.Moment {
         let (seconds, milliseconds) = WallClock.precise
         return AuditLog.Moment(
-            seconds: seconds, text: UTCTime.text(seconds: seconds, milliseconds: milliseconds))
+            seconds: seconds, text: AuditTime(milliseconds: seconds * 1000 + UInt64(milliseconds)).text)
     }
 }
 

@@ -83,6 +83,7 @@ extension Configuration {
     package enum DualControlled: String, Sendable, CaseIterable {
         case rotate, destroy, rewrap, shares, seal, unfreeze
         case resetFactor = "mfa_reset"
+        case auditAdopt = "audit_adopt"
     }
 }
 

@@ -15,9 +15,9 @@ extension ControlPlane {
         default: break
         }
         let reason = request.query["reason"] ?? ""
-        guard reason.utf8.count <= Freeze.reasonBytesMax,
-            reason.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) })
-        else { throw .usage("reason is one line of at most \(Freeze.reasonBytesMax) bytes") }
+        guard Freeze.isReason(reason) else {
+            throw .usage("reason is one line of at most \(Freeze.reasonBytesMax) bytes")
+        }
         return service.freeze(scope, reason: reason, by: person)
     }
 

@@ -68,6 +68,7 @@ struct ControlPlane: Sendable {
         case auditKeys = "audit_keys"
         case reportExposure = "report_exposure"
         case reportAccess = "report_access"
+        case auditAdopt = "audit_adopt"
 
         private static let gets: [String: Command] = [
             "/v1/status": .status, "/v1/clients": .clients, "/v1/keys": .keys, "/v1/jobs": .jobs,
@@ -87,7 +88,7 @@ struct ControlPlane: Sendable {
             "/v1/mfa/reset": .resetFactor,
             // With a body, since tokens and subjects are not for a URL.
             "/v1/audit/verify": .auditVerify, "/v1/audit/records": .auditRecords,
-            "/v1/report/exposure": .reportExposure,
+            "/v1/report/exposure": .reportExposure, "/v1/audit/adopt": .auditAdopt,
         ]
 
         init?(_ request: ControlRequest) {
@@ -119,6 +120,7 @@ struct ControlPlane: Sendable {
             case .auditRecords, .reportExposure: AuditQuery.arguments
             case .auditProve: ["record", "from", "size"]
             case .reportAccess: ["since"]
+            case .auditAdopt: ["reason"]
             default: []
             }
         }
@@ -191,7 +193,7 @@ struct ControlPlane: Sendable {
             responder.answer(.json(.object([("operator", .string(person.name)), ("accepted", .bool(true))])))
         case .freeze: responder.answer(.json(try freeze(request, by: person)))
         case .unfreeze: try answer(try unfreeze(request, by: person), person, responder)
-        case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal, .resetFactor:
+        case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal, .resetFactor, .auditAdopt:
             let asked = try self.command(command, request)
             try answer(
                 try service.onWriterThread { keys throws(KeyFailure) in try keys.submit(asked, by: person) }, person,
@@ -232,6 +234,11 @@ struct ControlPlane: Sendable {
                 throw .usage("operator=NAME is missing")
             }
             return .resetFactor(name)
+        case .auditAdopt:
+            guard let reason = request.query["reason"], Freeze.isReason(reason), !reason.isEmpty else {
+                throw .usage("reason=TEXT is missing: one line of at most \(Freeze.reasonBytesMax) bytes")
+            }
+            return .adoptAudit(reason)
         default: return .seal
         }
     }

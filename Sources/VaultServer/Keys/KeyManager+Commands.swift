@@ -139,6 +139,7 @@ extension KeyManager {
         case .resetFactor(let name): try requireResettable(name, by: person)
         case .unfreeze(let scope):
             guard guards.freezes[scope] != nil else { throw .notFrozen(scope) }
+        case .adoptAudit: try requireBrokenLog()
         case .rewrap, .seal: break
         }
     }
@@ -181,6 +182,7 @@ extension KeyManager {
         case .seal: return .seal
         case .resetFactor(let name): return .done(try resetFactor(name, by: authority))
         case .unfreeze(let scope): return .unfreeze(scope, authority)
+        case .adoptAudit(let reason): return .done(try adoptLog(reason, by: authority))
         }
     }
 

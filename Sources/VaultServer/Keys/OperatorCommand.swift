@@ -11,6 +11,8 @@ enum OperatorCommand: Equatable, Sendable {
     /// An operator has to enrol anew for one-time codes.
     case resetFactor(String)
     case unfreeze(FreezeScope)
+    /// Goes on with an audit log that does not fit, for a reason.
+    case adoptAudit(String)
 
     /// Its name under `dual_control`.
     var kind: Configuration.DualControlled {
@@ -22,6 +24,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .seal: .seal
         case .resetFactor: .resetFactor
         case .unfreeze: .unfreeze
+        case .adoptAudit: .auditAdopt
         }
     }
 
@@ -45,6 +48,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .seal: "seal the vault"
         case .resetFactor(let name): "take the one-time codes of \(name) out of force"
         case .unfreeze(let scope): "unfreeze \(scope.text)"
+        case .adoptAudit(let reason): "go on with the audit log as it is: \(reason)"
         }
     }
 
@@ -65,6 +69,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .seal: ""
         case .resetFactor(let name): name
         case .unfreeze(let scope): scope.text
+        case .adoptAudit(let reason): reason
         }
     }
 
@@ -96,6 +101,7 @@ enum OperatorCommand: Equatable, Sendable {
         case .unfreeze:
             guard let scope = FreezeScope(argument) else { return nil }
             self = .unfreeze(scope)
+        case .auditAdopt: self = .adoptAudit(argument)
         case nil: return nil
         }
     }

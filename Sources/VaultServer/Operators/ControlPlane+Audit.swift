@@ -101,7 +101,7 @@ extension ControlPlane {
     ) throws(KeyFailure) -> [(StaticString, String)] {
         var details: [(StaticString, String)] = []
         switch command {
-        case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal, .resetFactor:
+        case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal, .resetFactor, .auditAdopt:
             details.append(("what", try self.command(command, request).description))
         case .approve, .reject:
             guard let id = request.number("id") else { break }
@@ -158,8 +158,10 @@ extension ControlPlane.Command {
     /// Whether it is carried out even where it cannot be put on record: what protects the cards, and what tells why there can
     /// be no record, and who was hurt.
     var goesUnrecorded: Bool {
-        [.seal, .auditVerify, .auditProve, .auditCheckpoint, .auditKeys, .auditRecords, .reportExposure, .reportAccess]
-            .contains(self)
+        [
+            .seal, .auditAdopt, .auditVerify, .auditProve, .auditCheckpoint, .auditKeys, .auditRecords, .reportExposure,
+            .reportAccess,
+        ].contains(self)
     }
 }
 

@@ -32,6 +32,7 @@ extension ControlPlane.Command {
         // Only of commands that they may give themselves.
         case .approve: [.keyCustodian, .privacyOfficer, .incidentResponder, .administrator]
         case .reject: [.keyCustodian, .privacyOfficer, .incidentResponder, .administrator]
+        case .auditAdopt: [.incidentResponder]
         case .freeze, .unfreeze: [.privacyOfficer, .incidentResponder]
         case .seal: [.keyCustodian, .incidentResponder]
         case .honey: [.auditor, .incidentResponder]
@@ -59,7 +60,7 @@ extension ControlPlane.Command {
     var asksForCode: Bool {
         switch self {
         case .rotate, .destroy, .rewrap, .splitShares, .refreshShares, .approve, .resetFactor, .reloadConfiguration,
-            .reloadCertificates, .unfreeze:
+            .reloadCertificates, .unfreeze, .auditAdopt:
             true
         default: false
         }
@@ -78,6 +79,7 @@ extension OperatorCommand {
         case .seal: .seal
         case .resetFactor: .resetFactor
         case .unfreeze: .unfreeze
+        case .adoptAudit: .auditAdopt
         }
     }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import VaultCore
 
 /// A log in a directory of its own, opened as often as a test likes.
-struct TestLog {
+struct OwnLog {
     let home = TemporaryDirectory()
     var keyring: Keyring
     var settings = AuditLog.Settings()
@@ -22,7 +22,7 @@ struct TestLog {
     }
 
     var moment: AuditLog.Moment {
-        AuditLog.Moment(seconds: seconds, text: UTCTime.text(seconds: seconds, milliseconds: 7))
+        AuditLog.Moment(seconds: seconds, text: AuditTime(milliseconds: seconds * 1000 + 7).text)
     }
 
     func open() throws -> AuditLog { try AuditLog.open(try opening()) }
@@ -61,7 +61,7 @@ private func seal(_ line: [UInt8]) -> AuditSeal? { AuditSeal(line.span) }
 struct AuditLogTests {
     @Test("every record is one line, numbered without gaps, and names the link of the one before")
     func chain() throws {
-        let test = try TestLog()
+        let test = try OwnLog()
         let log = try test.open()
         try test.write(5, to: log)
         var previous = [UInt8](repeating: 0, count: 32)
@@ -84,7 +84,7 @@ struct AuditLogTests {
 
     @Test("goes on after a start where it ended, with the same tree")
     func reopening() throws {
-        var test = try TestLog()
+        var test = try OwnLog()
         test.known = try test.write(3, to: try test.open())
         test.known = try test.write(3, to: try test.open())
         let log = try test.open()
@@ -96,7 +96,7 @@ struct AuditLogTests {
 
     @Test("a segment that is full or old is followed by one that says what went before")
     func segments() throws {
-        var test = try TestLog()
+        var test = try OwnLog()
         test.settings.segmentBytes = 2000
         test.known = try test.write(20, to: try test.open())
         let firsts = try test.directory.segments()
@@ -121,7 +121,7 @@ struct AuditLogTests {
 
     @Test("an end that a crash tore is cut off and kept aside, with a record that says so")
     func tornEnd() throws {
-        var test = try TestLog()
+        var test = try OwnLog()
         test.known = try test.write(3, to: try test.open())
         let path = test.directory.segment(1)
         let whole = try AtomicFile.read(path)
@@ -142,7 +142,7 @@ struct AuditLogTests {
 
     @Test("a log that is not what was acknowledged is not gone on with")
     func broken() throws {
-        var test = try TestLog()
+        var test = try OwnLog()
         let log = try test.open()
         try test.write(5, to: log)
         test.known = log.head
@@ -191,7 +191,7 @@ struct AuditLogTests {
 
     @Test("an operator who has looked lets it go on, and that stays on record")
     func adopted() throws {
-        var test = try TestLog()
+        var test = try OwnLog()
         let log = try test.open()
         test.known = try test.write(5, to: log)
         let path = test.directory.segment(1)
@@ -217,7 +217,7 @@ struct AuditLogTests {
 
     @Test("another key begins behind a record under the old one that announces it")
     func keyChange() throws {
-        var test = try TestLog()
+        var test = try OwnLog()
         let log = try test.open()
         try test.write(1, to: log)
         let authority = KeyAuthority(requestedBy: "anna (1000)")
@@ -240,7 +240,7 @@ struct AuditLogTests {
 
     @Test("a checkpoint is signed over the flushed log, and two of one tree agree")
     func checkpoints() throws {
-        let test = try TestLog()
+        let test = try OwnLog()
         let log = try test.open()
         try test.write(3, to: log)
         let (note, head) = try log.checkpoint()
@@ -267,7 +267,7 @@ struct AuditLogTests {
 
     @Test("a frame that this code does not write is none")
     func frames() throws {
-        let test = try TestLog()
+        let test = try OwnLog()
         try test.write(1, to: try test.open())
         let line = try #require(try test.lines().last)
         #expect(seal(line) != nil)
@@ -280,7 +280,7 @@ struct AuditLogTests {
     }
 }
 
-extension TestLog {
+extension OwnLog {
     /// For expectations that throw one kind of error only.
     fileprivate func opening2() throws(AuditFailure) -> AuditLog.Opening {
         guard let opening = try? opening() else { throw .crypto }

@@ -6,7 +6,7 @@ import VaultServer
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "The audit log: verify it, read it, and prove what is in it.",
-        subcommands: [Verify.self, Show.self, Export.self, Prove.self, Checkpoint.self, Key.self])
+        subcommands: [Verify.self, Show.self, Export.self, Prove.self, Checkpoint.self, Key.self, Adopt.self])
 }
 
 /// Records from the daemon, or from files that lie elsewhere.
