@@ -5,7 +5,8 @@ internal import VaultCore
 extension KeyManager {
     func requireBrokenLog() throws(KeyFailure) {
         guard audit.state == .broken else {
-            throw KeyFailure(409, "audit_fits", "the audit log is the one that the vault wrote: there is nothing to adopt")
+            throw KeyFailure(
+                409, "audit_fits", "the audit log is the one that the vault wrote: there is nothing to adopt")
         }
     }
 
@@ -13,7 +14,8 @@ extension KeyManager {
     func adoptLog(_ reason: String, by authority: KeyAuthority) throws(KeyFailure) -> JSONText {
         try requireBrokenLog()
         guard let keyring = host.keyring, let store = host.currentStore else { throw .sealed }
-        let person = authority.approvedBy.isEmpty
+        let person =
+            authority.approvedBy.isEmpty
             ? authority.requestedBy : "\(authority.requestedBy), approved by \(authority.approvedBy)"
         let head: AuditHead
         do throws(AuditFailure) {

@@ -52,7 +52,8 @@ struct OperatorBookTests {
         #expect(administrator.isDisjoint(with: [.rotate, .destroy, .rewrap, .splitShares, .refreshShares, .seal]))
         #expect(administrator.isSuperset(of: [.reloadConfiguration, .resetFactor]))
         let looks: Set<ControlPlane.Command> = [
-            .status, .clients, .keys, .jobs, .pending, .shares, .factors, .honey, .verify,
+            .status, .clients, .keys, .jobs, .pending, .shares, .factors, .honey, .verify, .auditVerify, .auditRecords,
+            .auditProve, .auditCheckpoint, .auditKeys, .reportExposure, .reportAccess,
         ]
         #expect(try commands("auditor").isSubset(of: looks))
         #expect(try commands("auditor, seal") == commands("auditor").union([.seal]))

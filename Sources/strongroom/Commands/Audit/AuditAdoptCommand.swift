@@ -4,6 +4,7 @@ import StrongroomClient
 extension AuditCommand {
     struct Adopt: FailingCommand {
         static let configuration = CommandConfiguration(
+            commandName: "adopt",
             abstract: "Go on with an audit log that does not fit its vault, and keep that on record.",
             discussion: """
                 For a vault that says 'audit_broken': its log was cut short or changed, or the disk lost it. Keep a copy of \
