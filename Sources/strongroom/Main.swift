@@ -25,6 +25,7 @@ struct StrongroomCommand: AsyncParsableCommand {
                     InitCommand.self, StatusCommand.self, ClientsCommand.self, ConfigCommand.self, CertsCommand.self,
                     VerifyCommand.self, FreezeCommand.self, UnfreezeCommand.self, HoneyCommand.self, MFACommand.self,
                 ]),
+            CommandGroup(name: "Audit", subcommands: [AuditCommand.self, ReportCommand.self]),
             CommandGroup(
                 name: "Key",
                 subcommands: [

@@ -9,8 +9,8 @@ package final class AuditKey {
 
     package convenience init(_ key: KeyVersion) throws(AuditFailure) {
         do throws(CryptoError) {
-            let chain = try key.derived("strongroom audit chain v1")
-            let seed = try key.derived("strongroom audit checkpoint v1")
+            let chain = try key.derived(AuditChainKeys.chainLabel)
+            let seed = try key.derived(AuditChainKeys.checkpointLabel)
             let hmac = try HMACSHA256(key: chain.span)
             let signing = try Ed25519SigningKey(seed: seed.span)
             self.init(version: key.number, hmac: hmac, signing: signing)
@@ -42,13 +42,22 @@ package final class AuditKey {
         }
     }
 
-    /// The checkpoint as a signed note.
-    package func sign(_ checkpoint: Checkpoint) throws(AuditFailure) -> String {
+    /// The checkpoint as a note that this key and then the others sign.
+    package func sign(_ checkpoint: Checkpoint, with others: [AuditKey] = []) throws(AuditFailure) -> String {
         do throws(CryptoError) {
-            return try checkpoint.note(signedBy: signing)
+            var note = try signed(checkpoint)
+            for other in others { note.signatures += try other.signed(checkpoint).signatures }
+            return note.description
         } catch {
             throw .crypto
         }
+    }
+
+    private func signed(_ checkpoint: Checkpoint) throws(CryptoError) -> SignedNote {
+        guard let key = try VerifierKey(name: checkpoint.origin, of: signing) else {
+            preconditionFailure("an origin is the name of a key")
+        }
+        return try SignedNote(text: checkpoint.text, signedBy: signing, as: key)
     }
 
     /// What verifies its signatures.

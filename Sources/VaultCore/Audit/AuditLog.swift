@@ -274,7 +274,10 @@ package final class AuditLog {
         } catch {
             throw .crypto
         }
-        let note = try key.sign(Checkpoint(origin: origin, size: durable.head.sequence, root: root))
+        // Under every key that is still here, the one in use first: who knows an older one learns of the new one by it.
+        let checkpoint = Checkpoint(origin: origin, size: durable.head.sequence, root: root)
+        let others = keys.values.filter { $0.version != durable.chain }.sorted { $0.version > $1.version }
+        let note = try key.sign(checkpoint, with: others)
         do throws(FileError) {
             let file = try AppendFile(directory.checkpoints, isNew: false)
             let size = file.size

@@ -63,6 +63,27 @@ package struct SignedNote: Equatable, Sendable {
         self.signatures = signatures
     }
 
+    /// Reads notes that lie behind each other with an empty line after each, as a log's checkpoints do; the last one may do
+    /// without. `nil` where anything among them is none, or where there are none.
+    package static func all(in bytes: [UInt8]) -> [SignedNote]? {
+        var notes: [SignedNote] = []
+        var note: [UInt8] = []
+        var hasText = false
+        for line in bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
+            if line.isEmpty, note.isEmpty { continue }
+            if line.isEmpty, hasText {
+                guard let read = SignedNote(note) else { return nil }
+                notes.append(read)
+                (note, hasText) = ([], false)
+                continue
+            }
+            if line.isEmpty { hasText = true }
+            note += line + [0x0A]
+        }
+        guard note.isEmpty, !notes.isEmpty else { return nil }
+        return notes
+    }
+
     /// The whole note.
     package var description: String { text + "\n" + signatures.map(\.line).joined() }
 

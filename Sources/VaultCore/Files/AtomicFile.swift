@@ -176,6 +176,11 @@ struct Descriptor: ~Copyable {
         return status
     }
 
+    /// Goes on reading at a place.
+    func seek(to offset: Int) throws(FileError) {
+        guard lseek(number, off_t(offset), SEEK_SET) >= 0 else { throw failure("lseek") }
+    }
+
     func sync() throws(FileError) {
         guard fsync(number) == 0 else { throw failure("fsync") }
     }

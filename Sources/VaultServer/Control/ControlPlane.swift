@@ -61,10 +61,19 @@ struct ControlPlane: Sendable {
         case confirmFactor = "mfa_confirm"
         case verifyFactor = "mfa_verify"
         case resetFactor = "mfa_reset"
+        case auditVerify = "audit_verify"
+        case auditRecords = "audit_records"
+        case auditProve = "audit_prove"
+        case auditCheckpoint = "audit_checkpoint"
+        case auditKeys = "audit_keys"
+        case reportExposure = "report_exposure"
+        case reportAccess = "report_access"
 
         private static let gets: [String: Command] = [
             "/v1/status": .status, "/v1/clients": .clients, "/v1/keys": .keys, "/v1/jobs": .jobs,
             "/v1/pending": .pending, "/v1/shares": .shares, "/v1/honey": .honey, "/v1/mfa": .factors,
+            "/v1/audit/prove": .auditProve, "/v1/audit/checkpoint": .auditCheckpoint, "/v1/audit/keys": .auditKeys,
+            "/v1/report/access": .reportAccess,
         ]
         private static let posts: [String: Command] = [
             "/v1/config/reload": .reloadConfiguration, "/v1/certs/reload": .reloadCertificates, "/v1/verify": .verify,
@@ -76,6 +85,9 @@ struct ControlPlane: Sendable {
             "/v1/freeze": .freeze, "/v1/unfreeze": .unfreeze,
             "/v1/mfa/enroll": .enrollFactor, "/v1/mfa/confirm": .confirmFactor, "/v1/mfa/verify": .verifyFactor,
             "/v1/mfa/reset": .resetFactor,
+            // With a body, since tokens and subjects are not for a URL.
+            "/v1/audit/verify": .auditVerify, "/v1/audit/records": .auditRecords,
+            "/v1/report/exposure": .reportExposure,
         ]
 
         init?(_ request: ControlRequest) {
@@ -103,6 +115,10 @@ struct ControlPlane: Sendable {
             case .unfreeze: ["client", "format"]
             case .addHoney: ["format", "count"]
             case .resetFactor: ["operator"]
+            case .auditVerify: ["since", "archived"]
+            case .auditRecords, .reportExposure: AuditQuery.arguments
+            case .auditProve: ["record", "from", "size"]
+            case .reportAccess: ["since"]
             default: []
             }
         }
@@ -128,6 +144,13 @@ struct ControlPlane: Sendable {
             responder.answer(
                 .json(try HoneyOrders.add(service, format: request.query["format"], count: count, by: person)))
         case .verify: VerifyJob(service: service).start(responder)
+        case .auditVerify: try AuditCommands(service: service).verify(request, body, responder)
+        case .auditRecords: try AuditCommands(service: service).records(request, body, responder)
+        case .reportExposure: try AuditCommands(service: service).exposure(request, body, responder)
+        case .auditProve: responder.answer(.json(try AuditCommands(service: service).prove(request)))
+        case .auditCheckpoint: responder.answer(.json(try AuditCommands(service: service).checkpoint()))
+        case .auditKeys: responder.answer(.json(try AuditCommands(service: service).verifierKeys()))
+        case .reportAccess: responder.answer(.json(try AuditCommands(service: service).access(request)))
         case .reloadConfiguration:
             responder.answer(reload { () throws(StartupError) in try service.reload() })
         case .reloadCertificates:

@@ -4,6 +4,9 @@ internal import Synchronization
 final class JobRegister: Sendable {
     enum Kind: String, Sendable {
         case verify
+        case auditVerify = "audit_verify"
+        /// A scan of the log: records, or a report.
+        case auditRead = "audit_read"
     }
 
     private let running = Mutex<Set<Kind>>([])

@@ -135,22 +135,26 @@ enum StatusReport {
     static func clients(_ service: VaultService) -> JSONText {
         .array(
             service.configuration.clients.map { client in
-                let identity: (String, String) =
-                    switch client.identity {
-                    case .dns(let name): ("dns", name)
-                    case .uri(let uri): ("uri", uri)
-                    case .spkiSHA256(let hash): ("spki_sha256", hexText(hash))
-                    }
-                return .object(
-                    [
-                        ("name", .string(client.name)), (identity.0, .string(identity.1)),
-                        ("allow", .array(client.allow.map { .string($0.rawValue) })),
-                        ("formats", .array(client.formats.map { .string($0) })),
-                        ("purposes", .array(client.purposes.map { .string($0) })),
-                        ("show", .array(client.show.map { .string($0.rawValue) })),
-                        ("seen", seen(service.clientCertificates[client.name])),
-                    ] + GuardReport.client(client, service))
+                .object(rights(client, service) + GuardReport.client(client, service))
             })
+    }
+
+    /// How a client is known, what it may do, and which certificate it showed last.
+    static func rights(_ client: Configuration.Client, _ service: VaultService) -> [(String, JSONText)] {
+        let identity: (String, String) =
+            switch client.identity {
+            case .dns(let name): ("dns", name)
+            case .uri(let uri): ("uri", uri)
+            case .spkiSHA256(let hash): ("spki_sha256", hexText(hash))
+            }
+        return [
+            ("name", .string(client.name)), (identity.0, .string(identity.1)),
+            ("allow", .array(client.allow.map { .string($0.rawValue) })),
+            ("formats", .array(client.formats.map { .string($0) })),
+            ("purposes", .array(client.purposes.map { .string($0) })),
+            ("show", .array(client.show.map { .string($0.rawValue) })),
+            ("seen", seen(service.clientCertificates[client.name])),
+        ]
     }
 
     /// The certificate that a client showed last; null before it did.

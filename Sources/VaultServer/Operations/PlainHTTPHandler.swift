@@ -70,12 +70,14 @@ final class PlainHTTPHandler: ChannelInboundHandler {
         let secret: @Sendable (SecretLines) -> Void
         /// Streams JSON lines: the first call writes the head.
         let line: @Sendable (JSONText) -> Void
+        /// Streams bytes of whole lines, and calls back when the socket has taken them or is gone.
+        let bytes: @Sendable ([UInt8], @escaping @Sendable () -> Void) -> Void
         let end: @Sendable () -> Void
         let isGone: @Sendable () -> Bool
     }
 
-    /// Bytes of a body; more closes the connection.
-    private static let bodyBytesMax = 4096
+    /// Bytes of a body, such as a witness's checkpoints; more closes the connection.
+    private static let bodyBytesMax = 64 << 10
 
     private let respond: (HTTPRequestHead, RequestBody, Responder) -> Void
     private var head: HTTPRequestHead?
@@ -118,6 +120,9 @@ final class PlainHTTPHandler: ChannelInboundHandler {
             line: { line in
                 loop.execute { bound.value.handler.writeLine(line, bound.value.context) }
             },
+            bytes: { bytes, done in
+                loop.execute { bound.value.handler.writeBytes(bytes, bound.value.context, done) }
+            },
             end: {
                 loop.execute {
                     bound.value.handler.end(bound.value.context, keepsAlive: keepsAlive)
@@ -157,14 +162,26 @@ final class PlainHTTPHandler: ChannelInboundHandler {
         if !keepsAlive { written.whenComplete { _ in channel.close(promise: nil) } }
     }
 
+    private func writeBytes(
+        _ bytes: [UInt8], _ context: ChannelHandlerContext, _ done: @escaping @Sendable () -> Void
+    ) {
+        beginStream(context)
+        var body = context.channel.allocator.buffer(capacity: bytes.count)
+        body.writeBytes(bytes)
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(body)))).whenComplete { _ in done() }
+    }
+
+    private func beginStream(_ context: ChannelHandlerContext) {
+        guard !isStreaming else { return }
+        isStreaming = true
+        var head = HTTPResponseHead(version: .http1_1, status: .ok)
+        head.headers.add(name: "content-type", value: "application/x-ndjson")
+        head.headers.add(name: "transfer-encoding", value: "chunked")
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+    }
+
     private func writeLine(_ line: JSONText, _ context: ChannelHandlerContext) {
-        if !isStreaming {
-            isStreaming = true
-            var head = HTTPResponseHead(version: .http1_1, status: .ok)
-            head.headers.add(name: "content-type", value: "application/x-ndjson")
-            head.headers.add(name: "transfer-encoding", value: "chunked")
-            context.write(wrapOutboundOut(.head(head)), promise: nil)
-        }
+        beginStream(context)
         var body = context.channel.allocator.buffer(capacity: 128)
         body.writeString(line.text + "\n")
         context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)

@@ -76,7 +76,7 @@ extension ControlPlane {
         // A sealed vault has no key to link records with: they are kept until it is opened.
         guard service.host.keyring != nil else { return service.audit.note(entry) }
         do throws(KeyFailure) {
-            try service.audit.record(entry, isReserved: command.goesUnrecorded)
+            try service.audit.record(entry, isReserved: command == .seal)
         } catch {
             guard command.goesUnrecorded else { throw error }
             service.audit.note(entry)
@@ -116,6 +116,10 @@ extension ControlPlane {
             let name = request.query["custodian"]
             guard let known = service.host.keyring?.annex.custodians.first(where: { $0.name == name }) else { break }
             details.append(("custodian", known.name))
+        case .auditRecords, .reportExposure:
+            let name = request.query["client"]
+            guard let client = service.configuration.clients.first(where: { $0.name == name }) else { break }
+            details.append(("what", "of client \(client.name)"))
         default: break
         }
         return details
@@ -143,10 +147,20 @@ extension ControlPlane.Command {
 
     /// Whether it reads alone. The same of the same operator within a minute is one record: those who follow a rotation ask
     /// once a second.
-    var isRead: Bool { [.clients, .keys, .pending, .shares, .factors, .honey].contains(self) }
+    var isRead: Bool {
+        [
+            .clients, .keys, .pending, .shares, .factors, .honey, .auditVerify, .auditProve, .auditCheckpoint,
+            .auditKeys,
+            .reportAccess,
+        ].contains(self)
+    }
 
-    /// Whether it is carried out even where it cannot be put on record: what protects the cards.
-    var goesUnrecorded: Bool { [.seal].contains(self) }
+    /// Whether it is carried out even where it cannot be put on record: what protects the cards, and what tells why there can
+    /// be no record, and who was hurt.
+    var goesUnrecorded: Bool {
+        [.seal, .auditVerify, .auditProve, .auditCheckpoint, .auditKeys, .auditRecords, .reportExposure, .reportAccess]
+            .contains(self)
+    }
 }
 
 extension KeyFailure {

@@ -20,7 +20,10 @@ extension ControlPlane.Command {
         switch self {
         case .status, .jobs, .pending: Set(OperatorRole.allCases)
         case .clients: [.auditor, .privacyOfficer, .incidentResponder, .administrator]
-        case .verify: [.auditor, .administrator]
+        case .verify, .auditVerify, .auditProve, .auditCheckpoint, .auditKeys: [.auditor, .administrator]
+        case .auditRecords: [.auditor, .incidentResponder]
+        case .reportExposure: [.auditor, .privacyOfficer, .incidentResponder]
+        case .reportAccess: [.auditor, .incidentResponder, .administrator]
         case .keys, .shares: [.keyCustodian, .auditor, .incidentResponder, .administrator]
         case .reloadConfiguration: [.administrator]
         case .reloadCertificates: [.incidentResponder, .administrator]
