@@ -79,16 +79,26 @@ package struct AuditEntry: Sendable {
     /// - Parameter isIncluded: asked for each index, so that a caller needs no list of its own.
     package mutating func add(_ name: StaticString, tokens: borrowing Span<UInt64>, where isIncluded: (Int) -> Bool) {
         start(name)
-        bytes.append(0x5B)
+        // Room for all at once: in bulk this is most of what a record costs.
+        var end = bytes.count
+        bytes.append(contentsOf: repeatElement(0, count: 2 + tokens.count * (DecimalText.digitsMax + 3)))
+        var output = bytes.mutableSpan
+        output[end] = 0x5B
+        end += 1
         var isFirst = true
         for index in 0..<tokens.count where isIncluded(index) {
-            if !isFirst { bytes.append(0x2C) }
+            if !isFirst {
+                output[end] = 0x2C
+                end += 1
+            }
             isFirst = false
-            bytes.append(0x22)
-            bytes.append(decimal: tokens[index])
-            bytes.append(0x22)
+            output[end] = 0x22
+            end = DecimalText.write(tokens[index], to: &output, at: end + 1)
+            output[end] = 0x22
+            end += 1
         }
-        bytes.append(0x5D)
+        output[end] = 0x5D
+        bytes.removeLast(bytes.count - end - 1)
     }
 
     package mutating func add(_ name: StaticString, tokens: [UInt64]) {
@@ -135,17 +145,10 @@ extension [UInt8] {
 
     /// Appends a number without leading zeros.
     mutating func append(decimal number: UInt64) {
-        if number < 10 { return append(0x30 + UInt8(number)) }
-        var digits: InlineArray<20, UInt8> = .init(repeating: 0)
-        var count = 0
-        var rest = number
-        while rest > 0 {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            digits[19 - count] = 0x30 + UInt8(truncatingIfNeeded: digit)
-            count += 1
-            rest = quotient
-        }
-        for index in (20 - count)..<20 { append(digits[index]) }
+        var digits = [20 of UInt8](repeating: 0)
+        var output = digits.mutableSpan
+        let count = DecimalText.write(number, to: &output, at: 0)
+        for index in 0..<count { append(digits[index]) }
     }
 
     mutating func append(hexadecimal bytes: borrowing Span<UInt8>) {

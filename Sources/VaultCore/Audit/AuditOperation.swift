@@ -43,6 +43,8 @@ package enum AuditOperation: String, Sendable, CaseIterable {
     case auditKey = "audit_key"
     /// An unacknowledged end of the log that a crash tore was cut off.
     case logRepaired = "log_repaired"
+    /// Records are written again, after a time in which they could not be and the vault refused to serve.
+    case resumed = "audit_resumed"
     /// An operator has taken note that the log does not fit its database, and goes on.
     case chainBreak = "chain_break"
 }

@@ -69,6 +69,9 @@ final class AuditTrail: @unchecked Sendable {
     private var lastCheckpoint: UInt64 = 0
     private var checkpointed: UInt64 = 0
     private let boot = BootID.text
+    /// Since when records cannot be written, and whether the thread is trying by itself.
+    private var failingSince = AuditTime(milliseconds: 0)
+    private var isTrying = false
 
     init(directory: String, settings: Configuration.Audit, logger: Logger) {
         self.directory = AuditDirectory(directory)
@@ -236,12 +239,27 @@ final class AuditTrail: @unchecked Sendable {
             max: Self.groupMax, weightMax: Self.groupBytesMax, nanoseconds: patience)
         {
             for task in work.tasks { task() }
-            if !work.jobs.isEmpty { write(work.jobs) }
+            if !work.jobs.isEmpty { write(work.jobs) } else { tryAgain() }
             flushIfDue()
             checkpointIfDue()
         }
         _ = closeNow()
         return true
+    }
+
+    /// Once a second while records cannot be written: nobody may be asking, since the vault says that it is not ready.
+    private func tryAgain() {
+        guard state == .unavailable else { return }
+        isTrying = true
+        write([Job(entries: [resumption])])
+        isTrying = false
+    }
+
+    private var resumption: AuditEntry {
+        var entry = AuditEntry(.resumed)
+        entry.add("since", failingSince.text)
+        entry.add("refused", board.failures.current)
+        return entry
     }
 
     private var patience: UInt64 {
@@ -390,9 +408,12 @@ final class AuditTrail: @unchecked Sendable {
         stateBox.store(new.rawValue, ordering: .releasing)
         switch new {
         case .unavailable:
+            failingSince = AuditTime(milliseconds: UInt64(WallClock.seconds) * 1000)
             logger.critical("audit_unavailable", metadata: ["reason": "\(failure?.message ?? "")"])
         case .broken: logger.critical("audit_broken", metadata: ["reason": "\(failure?.message ?? "")"])
-        case .open where old == .unavailable: logger.notice("audit_resumed")
+        case .open where old == .unavailable:
+            logger.notice("audit_resumed")
+            if !isTrying { note(resumption) }
         case .open, .closed: break
         }
     }

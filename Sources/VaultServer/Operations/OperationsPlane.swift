@@ -29,7 +29,13 @@ struct OperationsPlane: Sendable {
         switch service.host.state {
         case .sealed: return "sealed"
         case .stopped: return "write_stopped"
-        case .writing: return nil
+        case .writing: break
+        }
+        // Nothing is revealed and nothing stored without a record.
+        switch service.audit.state {
+        case .open: return nil
+        case .broken: return "audit_broken"
+        case .unavailable, .closed: return "audit_unavailable"
         }
     }
 }

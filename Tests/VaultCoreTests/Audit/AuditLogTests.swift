@@ -265,6 +265,30 @@ struct AuditLogTests {
                 == #""op":"denied","client":"a\"b\\c\u000ad\u007f\u00e9\ud83d\ude00""#)
     }
 
+    @Test("numbers and tokens are written with all their digits and no more")
+    func numbers() {
+        var values: [UInt64] = [0, .max, .max - 1]
+        for power in 0..<20 {
+            let tens = (0..<power).reduce(UInt64(1)) { value, _ in value &* 10 }
+            values += [tens - 1, tens, tens + 1, tens &* 9]
+        }
+        var generator = SystemRandomNumberGenerator()
+        for shift in 0..<64 { values.append(generator.next() >> UInt64(shift)) }
+        for value in values {
+            var entry = AuditEntry(.detokenize)
+            entry.add("asked", value)
+            #expect(String(decoding: entry.bytes, as: UTF8.self) == "\"op\":\"detokenize\",\"asked\":\(value)")
+        }
+        var entry = AuditEntry(.detokenize)
+        entry.add("tokens", tokens: values)
+        entry.add("none", tokens: [])
+        entry.add("some", tokens: [1, 22, 333].span) { $0 != 1 }
+        let all = values.map { "\"\($0)\"" }.joined(separator: ",")
+        #expect(
+            String(decoding: entry.bytes, as: UTF8.self)
+                == "\"op\":\"detokenize\",\"tokens\":[\(all)],\"none\":[],\"some\":[\"1\",\"333\"]")
+    }
+
     @Test("a frame that this code does not write is none")
     func frames() throws {
         let test = try OwnLog()
