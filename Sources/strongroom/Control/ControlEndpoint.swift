@@ -22,13 +22,15 @@ struct ControlEndpoint: Sendable {
     /// Asks for what comes in pieces, and hands them over as they arrive; with a one-time code where the vault wants one.
     /// Gives back the status, and the refusal if it is one.
     func stream(
-        _ method: StaticString, _ target: ControlTarget, body: (Span<UInt8>) throws(Failure) -> Void
+        _ method: StaticString, _ target: ControlTarget, sending sent: [UInt8] = [],
+        body: (Span<UInt8>) throws(Failure) -> Void
     ) throws(Failure) -> (status: Int, refusal: ControlRefusal?) {
         var entry = CodeEntry()
         var code = SecureBuffer()
         while true {
             var refused: [UInt8] = []
-            let status = try connect().request(method, target, code: code.span) { (status, piece) throws(Failure) in
+            let status = try connect().request(method, target, sending: sent.span, code: code.span) {
+                (status, piece) throws(Failure) in
                 guard status != 200 else { return try body(piece) }
                 // A refusal is short.
                 for index in piece.indices where refused.count < 4096 { refused.append(piece[index]) }

@@ -10,8 +10,7 @@ extension ControlEndpoint {
         body: ([UInt8]) throws(Failure) -> Void
     ) throws(Failure) {
         var partial: [UInt8] = []
-        var last: [UInt8] = []
-        let status = try connect().request(method, target, sending: sent.span) { (_, piece) throws(Failure) in
+        let (_, refusal) = try stream(method, target, sending: sent) { (piece) throws(Failure) in
             for index in piece.indices {
                 guard piece[index] == 0x0A else {
                     guard partial.count < Self.lineBytesMax else {
@@ -20,13 +19,10 @@ extension ControlEndpoint {
                     partial.append(piece[index])
                     continue
                 }
-                // A refusal is one line of JSON too; which it is, only the status at the end tells.
-                if !last.isEmpty { try body(last) }
-                last = partial
+                try body(partial)
                 partial.removeAll(keepingCapacity: true)
             }
         }
-        if let refusal = ControlRefusal(status: status, JSONValue(last)) { throw refusal.failure }
-        if !last.isEmpty { try body(last) }
+        if let refusal { throw refusal.failure }
     }
 }

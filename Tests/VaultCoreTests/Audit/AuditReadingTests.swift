@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Audit log: reading")
 struct AuditReadingTests {
-    private func records(_ log: TestLog, _ set: (inout AuditFilter) -> Void) throws -> [UInt64] {
+    private func records(_ log: SampleLog, _ set: (inout AuditFilter) -> Void) throws -> [UInt64] {
         let directory = TemporaryDirectory()
         log.write(to: directory)
         var filter = AuditFilter()
@@ -20,7 +20,7 @@ struct AuditReadingTests {
 
     @Test("each condition lets through what it names, and all of them together")
     func filters() throws {
-        var log = try TestLog()
+        var log = try SampleLog()
         try log.beginSegment()
         let certificate = String(repeating: "ab", count: 32)
         try log.add(
@@ -41,7 +41,7 @@ struct AuditReadingTests {
         #expect(try records(log) { $0.tokens = [] } == [])
         for name in ["anna", "anna (1000)", "ben"] { #expect(try records(log) { $0.person = name } == [5]) }
         #expect(try records(log) { $0.person = "ann" } == [])
-        let third = AuditTime(milliseconds: TestLog.start + 2000)
+        let third = AuditTime(milliseconds: SampleLog.start + 2000)
         #expect(try records(log) { $0.since = third } == [3, 4, 5])
         #expect(try records(log) { $0.until = third } == [1, 2])
         #expect(
@@ -54,9 +54,9 @@ struct AuditReadingTests {
 
     @Test("a scan from a moment on begins in its segment, finds the same, and counts what it cannot read")
     func scan() throws {
-        var log = try TestLog.sample()
+        var log = try SampleLog.sample()
         for second in [0, 11, 12, 13, 30, 43, 60] {
-            let moment = AuditTime(milliseconds: TestLog.start + UInt64(second) * 1000)
+            let moment = AuditTime(milliseconds: SampleLog.start + UInt64(second) * 1000)
             #expect(try records(log) { $0.since = moment } == (1...44).filter { $0 > second }.map { UInt64($0) })
         }
         log.edit { $0[4] = "{}" }
@@ -74,7 +74,7 @@ struct AuditReadingTests {
 
     @Test("proofs from the files hold against the checkpoints, also where old segments are gone")
     func proofs() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let directory = TemporaryDirectory()
         log.write(to: directory)
         let files = try AuditListing(directory.path)
@@ -117,7 +117,7 @@ struct AuditReadingTests {
 
     @Test("the last checkpoint is the last whole one")
     func lastCheckpoint() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let directory = TemporaryDirectory()
         log.write(to: directory)
         let path = directory.path + "/checkpoints"

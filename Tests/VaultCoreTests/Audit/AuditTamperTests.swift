@@ -13,22 +13,22 @@ struct AuditTamperTests {
         case auditor
     }
 
-    private func options(_ log: TestLog, _ knowledge: Knowledge, _ options: inout AuditVerifier.Options) throws {
+    private func options(_ log: SampleLog, _ knowledge: Knowledge, _ options: inout AuditVerifier.Options) throws {
         options.trusted = [try log.verifierKey(1)]
         guard knowledge == .daemon else { return }
         options.chainKeys = try log.chainKeys()
         options.head = (log.size, log.mac)
     }
 
-    private func finding(_ log: TestLog, of original: TestLog, _ knowledge: Knowledge) throws -> AuditFinding? {
+    private func finding(_ log: SampleLog, of original: SampleLog, _ knowledge: Knowledge) throws -> AuditFinding? {
         let report = try log.verify { try options(original, knowledge, &$0) }
         #expect(report.isComplete)
         return report.finding
     }
 
     /// A small log that ends with a checkpoint.
-    private static func small() throws -> TestLog {
-        var log = try TestLog.sample(records: 9, perSegment: 5)
+    private static func small() throws -> SampleLog {
+        var log = try SampleLog.sample(records: 9, perSegment: 5)
         try log.announceKey()
         try log.add(#""op":"stop","outcome":"ok""#)
         try log.checkpoint()
@@ -91,7 +91,7 @@ struct AuditTamperTests {
 
     @Test("an edited record is named by the daemon, and put between two checkpoints by an auditor")
     func edited() throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         var log = original
         log.edit { $0[16] = $0[16].replacing("billing", with: "checkout") }
         let daemon = try finding(log, of: original, .daemon)
@@ -104,7 +104,7 @@ struct AuditTamperTests {
 
     @Test("a deleted record is a gap", arguments: Knowledge.allCases)
     func deleted(knowledge: Knowledge) throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         var log = original
         log.edit { $0.remove(at: 16) }
         let found = try finding(log, of: original, knowledge)
@@ -113,7 +113,7 @@ struct AuditTamperTests {
 
     @Test("a deleted record with all later ones renumbered breaks the chain", arguments: Knowledge.allCases)
     func renumbered(knowledge: Knowledge) throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         var log = original
         log.edit { lines in
             lines.remove(at: 16)
@@ -127,7 +127,7 @@ struct AuditTamperTests {
 
     @Test("repeated and exchanged records are out of order", arguments: Knowledge.allCases)
     func reordered(knowledge: Knowledge) throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         var log = original
         log.edit { $0.insert($0[15], at: 17) }
         let repeated = try finding(log, of: original, knowledge)
@@ -140,7 +140,7 @@ struct AuditTamperTests {
 
     @Test("a record that was put in shows, whatever number and link it has")
     func inserted() throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         for linksOn in [false, true] {
             var log = original
             log.edit { lines in
@@ -162,7 +162,7 @@ struct AuditTamperTests {
 
     @Test("a log cut behind its last checkpoint is found by the database's head, and by a witness")
     func truncatedTail() throws {
-        var original = try TestLog.sample()
+        var original = try SampleLog.sample()
         for _ in 0..<3 { try original.add(#""op":"inspect","client":"billing","outcome":"ok""#) }
         let last = original.size
         var log = original
@@ -183,7 +183,7 @@ struct AuditTamperTests {
 
     @Test("a log cut before a checkpoint is found by anybody, at a record or inside one", arguments: Knowledge.allCases)
     func truncated(knowledge: Knowledge) throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         for count in [1, 3, 8] {
             var log = original
             log.edit { $0.removeLast(count) }
@@ -209,7 +209,7 @@ struct AuditTamperTests {
 
     @Test("checkpoints that were cut with their records leave the head and the witness", arguments: Knowledge.allCases)
     func truncatedWhole(knowledge: Knowledge) throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         var log = original
         log.edit { $0.removeLast(4) }
         log.checkpoints.removeLast()
@@ -222,7 +222,7 @@ struct AuditTamperTests {
 
     @Test("deleted, exchanged, renamed and emptied segments are found", arguments: Knowledge.allCases)
     func segments(knowledge: Knowledge) throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         for index in original.segments.indices {
             var log = original
             log.segments.remove(at: index)
@@ -251,12 +251,12 @@ struct AuditTamperTests {
 
     @Test("removed, exchanged and foreign checkpoints", arguments: Knowledge.allCases)
     func checkpoints(knowledge: Knowledge) throws {
-        let original = try TestLog.sample()
+        let original = try SampleLog.sample()
         var log = original
         log.checkpoints.swapAt(2, 3)
         #expect(try finding(log, of: original, knowledge)?.kind == .checkpoint)
         log = original
-        let other = try TestLog.sample(salt: 0x40)
+        let other = try SampleLog.sample(salt: 0x40)
         log.checkpoints[2] = other.checkpoints[2]
         #expect(try finding(log, of: original, knowledge)?.kind == .unsigned)
         log = original
@@ -272,8 +272,8 @@ struct AuditTamperTests {
 
     @Test("a log rewritten whole with other keys is known by a key from elsewhere, by the head and by a witness")
     func rewritten() throws {
-        let original = try TestLog.sample()
-        let log = try TestLog.sample(salt: 0x40)
+        let original = try SampleLog.sample()
+        let log = try SampleLog.sample(salt: 0x40)
         // By itself it is as sound as the first one.
         #expect(try log.verify().isSound)
         for knowledge in Knowledge.allCases {
@@ -287,8 +287,8 @@ struct AuditTamperTests {
 
     @Test("a log rewritten whole with the vault's own keys is known by the head and by a witness")
     func forged() throws {
-        let original = try TestLog.sample()
-        var log = try TestLog()
+        let original = try SampleLog.sample()
+        var log = try SampleLog()
         for index in 0..<43 {
             if index == 0 { try log.beginSegment() }
             try log.add(#""op":"inspect","client":"billing","outcome":"ok""#)
@@ -312,7 +312,7 @@ struct AuditTamperTests {
 
     @Test("a witness's copy that was itself changed, or is of another log, is refused")
     func falseWitness() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let key = try log.verifierKey(1)
         var note = try log.witness
         note.signatures[0] = .init(

@@ -7,7 +7,7 @@ import Testing
 struct AuditVerifierTests {
     @Test("a sound log is sound, with keys and without")
     func sound() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let open = try log.verify()
         #expect(open.isSound)
         #expect(open.first == 1 && open.last == log.size && open.records == log.size)
@@ -26,7 +26,7 @@ struct AuditVerifierTests {
 
     @Test("the first key is enough: it vouches for the next ones")
     func vouching() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         #expect(try log.verify { $0.trusted = [try log.verifierKey(1)] }.isSound)
         // Who only knows the second key cannot tell what the first one signed.
         #expect(try log.verify { $0.trusted = [try log.verifierKey(2)] }.finding?.kind == .unsigned)
@@ -34,7 +34,7 @@ struct AuditVerifierTests {
 
     @Test("without the old key's word for it, a new key has to be known")
     func noVouching() throws {
-        var log = try TestLog.sample()
+        var log = try SampleLog.sample()
         let lines = log.segments.flatMap(\.lines)
         let announced = try #require(lines.firstIndex { $0.contains("audit_key") }) + 1
         log.checkpoints.removeAll { Checkpoint.parse(Array($0.utf8))?.checkpoint.size == UInt64(announced) }
@@ -50,7 +50,7 @@ struct AuditVerifierTests {
 
     @Test("MACs of a destroyed key version are passed over, and said to be")
     func destroyedKey() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let report = try log.verify { $0.chainKeys = try log.chainKeys([2]) }
         #expect(report.isSound)
         #expect(report.authenticated > 0 && report.authenticated < log.size)
@@ -58,7 +58,7 @@ struct AuditVerifierTests {
 
     @Test("a log whose old segments are archived is checked from any segment on")
     func archived() throws {
-        let whole = try TestLog.sample()
+        let whole = try SampleLog.sample()
         let root = try whole.verify().root
         for count in 1..<whole.segments.count {
             var log = whole
@@ -79,7 +79,7 @@ struct AuditVerifierTests {
 
     @Test("--since begins with the segment of that moment, or as early as the witness needs")
     func since() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let begin = try #require(AuditLine(Array(log.segments[2].lines[0].utf8)))
         let report = try log.verify { $0.since = begin.time }
         #expect(report.isSound && report.first == begin.seq && report.last == log.size)
@@ -97,7 +97,7 @@ struct AuditVerifierTests {
 
     @Test("a log that an operator went on with says so, and is held to everything but what was lost")
     func chainBreak() throws {
-        let kept = try TestLog.sample()
+        let kept = try SampleLog.sample()
         for lost in [1, 2, 6] {
             var full = kept
             for _ in 0..<lost {
@@ -122,15 +122,18 @@ struct AuditVerifierTests {
             let witness = try full.witness
             #expect(try log.verify { $0.witness = [witness] }.finding?.kind == .witness)
             // What came before is no less bound.
+            log.edit { $0[16] = $0[16].replacing("billing", with: "checkout") }
+            #expect(try log.verify().finding?.kind == .root)
+            log = unsaid
             log.edit { $0[20] = $0[20].replacing("billing", with: "checkout") }
-            // By the tree that the segment of the break begins with.
+            // By the hashes that the next segment begins with, before any checkpoint.
             #expect(try log.verify().finding?.kind == .tree)
         }
     }
 
     @Test("records behind the last checkpoint are told apart")
     func tail() throws {
-        var log = try TestLog.sample()
+        var log = try SampleLog.sample()
         try log.add(#""op":"stop""#)
         let report = try log.verify()
         #expect(report.isSound && report.signedThrough < report.last)
@@ -138,7 +141,7 @@ struct AuditVerifierTests {
 
     @Test("an unfinished line at the end of a growing log is none; anywhere else it is a finding")
     func growing() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let directory = TemporaryDirectory()
         log.write(to: directory)
         let name = try #require(log.segments.last).name
@@ -155,7 +158,7 @@ struct AuditVerifierTests {
 
     @Test("who asks can end it")
     func cancelled() throws {
-        let log = try TestLog.sample()
+        let log = try SampleLog.sample()
         let directory = TemporaryDirectory()
         log.write(to: directory)
         let report = try AuditVerifier.run(AuditListing(directory.path), .init()) { _ in false }
@@ -166,7 +169,7 @@ struct AuditVerifierTests {
     func nothing() throws {
         let directory = TemporaryDirectory()
         #expect(try AuditVerifier.run(AuditListing(directory.path), .init()).finding?.kind == .empty)
-        var log = try TestLog.sample()
+        var log = try SampleLog.sample()
         log.checkpoints = []
         #expect(try log.verify().finding?.kind == .unsigned)
         #expect(try log.verify { $0.chainKeys = try log.chainKeys() }.isSound)

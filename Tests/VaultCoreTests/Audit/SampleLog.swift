@@ -4,7 +4,7 @@ import Testing
 @testable import VaultCore
 
 /// A log that a test writes, and then does harm to: the writer's format from its description, written a second time.
-struct TestLog {
+struct SampleLog {
     static let vault = "0123456789abcdef0123456789abcdef"
     static let origin = "strongroom.\(vault)"
 
@@ -49,8 +49,8 @@ struct TestLog {
 
     /// A log of four segments, with a new audit key in the third, a checkpoint after every fifth record,
     /// and one at the end.
-    static func sample(salt: UInt8 = 0, records: Int = 40, perSegment: UInt64 = 12) throws -> TestLog {
-        var log = try TestLog(salt: salt)
+    static func sample(salt: UInt8 = 0, records: Int = 40, perSegment: UInt64 = 12) throws -> SampleLog {
+        var log = try SampleLog(salt: salt)
         for index in 0..<records {
             if log.size % perSegment == 0 { try log.beginSegment() }
             switch index {
