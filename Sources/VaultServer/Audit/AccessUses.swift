@@ -46,14 +46,40 @@ struct AccessUses {
         let former = clients.filter { !names.contains($0.key) }.sorted { $0.key < $1.key }.map { name, caller in
             JSONText.object([("name", .string(name)), ("configured", .bool(false))] + use(caller))
         }
-        let people = operators.sorted { $0.key < $1.key }.map { name, caller in
-            JSONText.object([("name", .string(name))] + use(caller))
+        let people = operatorsInForce(service)
+        let known = Set(people.map(\.name))
+        let formerPeople = operators.filter { !known.contains($0.key) }.sorted { $0.key < $1.key }.map { name, caller in
+            JSONText.object([("name", .string(name)), ("configured", .bool(false))] + use(caller))
         }
         return .object([
             ("since", since.map { .string($0.text) } ?? .null), ("records", .number(summary.records)),
             ("unreadable", .number(summary.unreadable)), ("clients", .array(rights + former)),
-            ("operators", .array(people)),
+            ("operators", .array(people.map(\.json) + formerPeople)),
         ])
+    }
+
+    /// Everybody who may operate, with the rights as the configuration writes them.
+    private func operatorsInForce(_ service: VaultService) -> [(name: String, json: JSONText)] {
+        let book = service.operators.current
+        let enrolled = Set(service.host.keyring?.annex.enrolments.map(\.name) ?? [])
+        let configured = Dictionary(service.configuration.operators.map { ($0.name, $0.allow) }) { first, _ in first }
+        return book.all.map { entry in
+            let name = entry.person.text
+            // Without names in the configuration, root and the daemon's own user may do everything.
+            let rights = book.isConfigured ? configured[entry.person.name] ?? [] : ["everything"]
+            let commands = entry.commands.filter(\.isGranted).map(\.rawValue).sorted()
+            return (
+                name,
+                .object(
+                    [
+                        ("name", .string(name)), ("configured", .bool(true)),
+                        ("allow", .array(rights.map { .string($0) })),
+                        ("commands", .array(commands.map { .string($0) })),
+                        ("second_factor", .string(entry.usesCodes ? "totp" : "none")),
+                        ("enrolled", .bool(enrolled.contains(entry.person.name))),
+                    ] + use(operators[name]))
+            )
+        }
     }
 
     private func use(_ caller: Caller?) -> [(String, JSONText)] {

@@ -9,7 +9,7 @@ extension AuditCommand {
             discussion: """
                 For a vault that says 'audit_broken': its log was cut short or changed, or the disk lost it. Keep a copy of \
                 it and find out why first. The next segment begins with a record of the break, with your name and the \
-                reason; 'audit verify' goes on saying what is wrong before it.
+                reason; 'audit verify' says from then on that there is a break, and a witness shows what was lost.
                 """)
 
         @Option(help: ArgumentHelp("Why, for those who read the log.", valueName: "text"))

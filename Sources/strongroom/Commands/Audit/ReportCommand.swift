@@ -86,16 +86,21 @@ struct ReportCommand: AsyncParsableCommand {
         }
 
         static func lines(_ report: JSONValue) -> [String] {
-            var clients = Table(["CLIENT", "KNOWN BY", "MAY", "FORMATS", "PURPOSES", "LAST USED", "DID"])
+            var clients = Table(
+                ["CLIENT", "KNOWN BY", "CERTIFICATE UNTIL", "MAY", "FORMATS", "PURPOSES", "LAST USED", "DID"])
             for client in report["clients"]?.items ?? [] {
                 clients.add([
-                    client["name"]?.text ?? "", identity(client), list(client["allow"]), list(client["formats"]),
+                    client["name"]?.text ?? "", identity(client), until(client["seen"]), list(client["allow"]),
+                    list(client["formats"]),
                     list(client["purposes"]), moment(client["last_used"]), uses(client),
                 ])
             }
-            var operators = Table(["OPERATOR", "LAST SEEN", "DID"])
+            var operators = Table(["OPERATOR", "MAY", "SECOND FACTOR", "LAST SEEN", "DID"])
             for person in report["operators"]?.items ?? [] {
-                operators.add([person["name"]?.text ?? "", moment(person["last_used"]), uses(person)])
+                operators.add([
+                    person["name"]?.text ?? "", rights(person), factor(person), moment(person["last_used"]),
+                    uses(person),
+                ])
             }
             let none = report["operators"]?.items.isEmpty ?? true
             return clients.lines + (none ? [] : [""] + operators.lines)
@@ -106,6 +111,20 @@ struct ReportCommand: AsyncParsableCommand {
                 if let text = client[name]?.text { return "\(name) \(text)" }
             }
             return Terminal.yellow("not configured")
+        }
+
+        /// Of the certificate that it showed last.
+        private static func until(_ seen: JSONValue?) -> String {
+            seen?["not_after"]?.integer.map { String(Figures.moment($0)) } ?? "not seen"
+        }
+
+        private static func rights(_ person: JSONValue) -> String {
+            person["configured"]?.flag == true ? list(person["allow"]) : Terminal.yellow("not configured")
+        }
+
+        private static func factor(_ person: JSONValue) -> String {
+            guard let factor = person["second_factor"]?.text, factor != "none" else { return "-" }
+            return person["enrolled"]?.flag == true ? factor : Terminal.yellow("\(factor), not enrolled")
         }
 
         private static func list(_ value: JSONValue?) -> String {
