@@ -57,9 +57,9 @@ package struct Freeze: Equatable, Sendable {
     /// Bytes of a reason.
     package static let reasonBytesMax = 200
 
-    /// Whether a text may be a reason: one line without control characters.
+    /// Whether a text may be a reason: one line without control characters, and without what could be a card number.
     package static func isReason(_ text: String) -> Bool {
-        text.utf8.count <= reasonBytesMax
+        text.utf8.count <= reasonBytesMax && !CardLikeText.isIn(text)
             && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
     }
 

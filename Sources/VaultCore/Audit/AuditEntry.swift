@@ -13,8 +13,15 @@ package struct AuditEntry: Sendable {
         bytes.append(0x22)
     }
 
-    /// Adds a text. What is not printable ASCII is escaped, so that a record is one line of ASCII.
+    /// Adds a text. What is not printable ASCII is escaped, so that a record is one line of ASCII; what could be a card
+    /// number is masked, since people type reasons and names.
     package mutating func add(_ name: StaticString, _ text: String) {
+        start(name)
+        append(CardLikeText.masked(text))
+    }
+
+    /// Adds a text that this code made, whatever digits are in it.
+    package mutating func add(_ name: StaticString, verbatim text: String) {
         start(name)
         append(text)
     }
@@ -36,7 +43,20 @@ package struct AuditEntry: Sendable {
         bytes.append(0x5B)
         for (index, text) in texts.enumerated() {
             if index > 0 { bytes.append(0x2C) }
-            append(text)
+            append(CardLikeText.masked(text))
+        }
+        bytes.append(0x5D)
+    }
+
+    /// Adds a list of hashes.
+    package mutating func add(_ name: StaticString, hashes: [[UInt8]]) {
+        start(name)
+        bytes.append(0x5B)
+        for (index, hash) in hashes.enumerated() {
+            if index > 0 { bytes.append(0x2C) }
+            bytes.append(0x22)
+            bytes.append(hexadecimal: hash.span)
+            bytes.append(0x22)
         }
         bytes.append(0x5D)
     }

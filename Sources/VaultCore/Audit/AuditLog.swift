@@ -189,7 +189,7 @@ package final class AuditLog {
             var entry = AuditEntry(.auditKey)
             let verifier = try next.verifierKey(origin: origin)
             entry.add("version", UInt64(target))
-            entry.add("public", verifier.text)
+            entry.add("public", verbatim: verifier.text)
             try seal(entry, &state, &lines, at: now)
         }
         state.chain = target
@@ -228,9 +228,9 @@ package final class AuditLog {
 
     static func segmentEntry(previous: String, _ frontier: MerkleFrontier, vaultID: String?) -> AuditEntry {
         var entry = AuditEntry(.segment)
-        entry.add("previous", previous)
-        entry.add("tree", texts: frontier.hashes.map { Hexadecimal.encode($0) })
-        if let vaultID { entry.add("vault", vaultID) }
+        entry.add("previous", verbatim: previous)
+        entry.add("tree", hashes: frontier.hashes)
+        if let vaultID { entry.add("vault", verbatim: vaultID) }
         return entry
     }
 

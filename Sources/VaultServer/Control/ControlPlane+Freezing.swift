@@ -16,7 +16,7 @@ extension ControlPlane {
         }
         let reason = request.query["reason"] ?? ""
         guard Freeze.isReason(reason) else {
-            throw .usage("reason is one line of at most \(Freeze.reasonBytesMax) bytes")
+            throw .usage("reason is one line of at most \(Freeze.reasonBytesMax) bytes, without card numbers")
         }
         return service.freeze(scope, reason: reason, by: person)
     }

@@ -236,7 +236,8 @@ struct ControlPlane: Sendable {
             return .resetFactor(name)
         case .auditAdopt:
             guard let reason = request.query["reason"], Freeze.isReason(reason), !reason.isEmpty else {
-                throw .usage("reason=TEXT is missing: one line of at most \(Freeze.reasonBytesMax) bytes")
+                throw .usage(
+                    "reason=TEXT is missing: one line of at most \(Freeze.reasonBytesMax) bytes, without card numbers")
             }
             return .adoptAudit(reason)
         default: return .seal

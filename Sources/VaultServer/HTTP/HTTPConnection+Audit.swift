@@ -16,7 +16,7 @@ extension HTTPConnection {
                 if let client = currentClient { members.add("client", client.name) }
                 if let identity {
                     members.add("certificate", hex: identity.publicKeySHA256)
-                    if currentClient == nil { members.add("serial", identity.serial) }
+                    if currentClient == nil { members.add("serial", verbatim: identity.serial) }
                 }
                 members.add("peer", peer)
             }
