@@ -57,17 +57,14 @@ final class AppendFile {
     func append(_ bytes: borrowing Span<UInt8>) throws(FileError) {
         var code: Int32 = 0
         unsafe bytes.withUnsafeBytes { buffer in
-            var done = 0
-            while done < buffer.count {
-                let written = unsafe write(descriptor, buffer.baseAddress! + done, buffer.count - done)
-                if written < 0 && errno == EINTR { continue }
-                if written <= 0 {
-                    code = written == 0 ? EIO : errno
-                    break
-                }
-                done += written
-            }
-            size += done
+            guard buffer.count > 0 else { return }
+            var written: Int
+            repeat {
+                written = unsafe write(descriptor, buffer.baseAddress, buffer.count)
+            } while written < 0 && errno == EINTR
+            // Less than all means that the disk filled on the way: no use in going on.
+            if written != buffer.count { code = written < 0 ? errno : ENOSPC }
+            size += max(0, written)
         }
         if code != 0 { throw FileError(operation: "write", path: path, code: code) }
     }

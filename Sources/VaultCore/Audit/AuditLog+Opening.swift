@@ -75,7 +75,8 @@ extension AuditLog {
         var entry = AuditEntry(.chainBreak)
         entry.add("operator", person)
         entry.add("reason", reason)
-        entry.add("known", opening.known?.sequence ?? 0)
+        // What was ever said to be there: by the database or by a checkpoint.
+        entry.add("known", max(opening.known?.sequence ?? 0, try lastCheckpoint(opening)))
         entry.add("found", found?.head.sequence ?? 0)
         let place = found.map { Place(head: $0.head, frontier: $0.frontier, segment: $0.first) } ?? .nothing
         return try begin(opening, after: place, record: entry)
