@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 PACKAGES := gcc libc6-dev libssl-dev liblmdb-dev pkg-config openssl curl python3 python3-pytest strace lmdb-utils \
             softhsm2
 
-.PHONY: help deps build demo test test-swift test-end-to-end test-crash test-fuzz bench bench-rotation \
+.PHONY: help deps build demo test test-swift test-end-to-end test-crash test-fuzz bench bench-rotation bench-audit \
         lint format install clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make build     .build/release/strongroomd and .build/release/strongroom"
 	@echo "make bench     short benchmarks, results in bench/results"
 	@echo "make bench-rotation  rotations of the keys under load, results there too"
+	@echo "make bench-audit  what the audit log costs for each token"
 	@echo "make lint      swift format, strict"
 	@echo "make install   programs, units, documents below DESTDIR/PREFIX"
 
@@ -59,6 +60,9 @@ bench: build
 
 bench-rotation: build
 	bench/run rotation
+
+bench-audit: deps
+	bench/run audit
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests bench/Package.swift bench/Sources bench/Layers

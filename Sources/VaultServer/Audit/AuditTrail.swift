@@ -49,9 +49,9 @@ final class AuditTrail: @unchecked Sendable {
     /// Records without a reader that wait for the vault to be opened.
     private static let backlogMax = 1000
 
-    private let queue = JobQueue<Job>(weight: { $0.bytes })
-    private let logger: Logger
-    private let directory: AuditDirectory
+    let queue = JobQueue<Job>(weight: { $0.bytes })
+    let logger: Logger
+    let directory: AuditDirectory
     private let settingsBox: Mutex<Configuration.Audit>
     private let stateBox = Atomic<Int>(State.closed.rawValue)
     let board = AuditBoard()
@@ -59,16 +59,16 @@ final class AuditTrail: @unchecked Sendable {
     var onCheckpoint: @Sendable (AuditHead) -> Void = { _ in }
 
     // Below: the audit thread only.
-    private var log: AuditLog?
-    private var backlog: [AuditEntry] = []
+    var log: AuditLog?
+    var backlog: [AuditEntry] = []
     /// With what the log is to be opened, where the disk did not let it be.
-    private var unopened: (keyring: Keyring, known: AuditHead?)?
+    var unopened: (keyring: Keyring, known: AuditHead?)?
     /// Why it is not open.
-    private var openFailure = AuditFailure.closed
+    var openFailure = AuditFailure.closed
     private var lastFlush: UInt64 = 0
-    private var lastCheckpoint: UInt64 = 0
-    private var checkpointed: UInt64 = 0
-    private let boot = BootID.text
+    var lastCheckpoint: UInt64 = 0
+    var checkpointed: UInt64 = 0
+    let boot = BootID.text
     /// Since when records cannot be written, and whether the thread is trying by itself.
     private var failingSince = AuditTime(milliseconds: 0)
     private var isTrying = false
@@ -132,106 +132,6 @@ final class AuditTrail: @unchecked Sendable {
 
     var timeoutNanoseconds: UInt64 { UInt64(settings.timeout.components.seconds) * 1_000_000_000 }
 
-    // MARK: Opening and closing
-
-    /// Opens the log under the keys of a vault. Returns when that is done; not for event loops, nor for the audit thread.
-    func open(_ keyring: Keyring, known: AuditHead?) throws(AuditFailure) {
-        try perform { () throws(AuditFailure) in try self.openNow(keyring, known, adopting: nil) }
-    }
-
-    /// Goes on with a log that does not fit, because an operator said so.
-    func adoptBroken(
-        _ keyring: Keyring, known: AuditHead?, by person: String, reason: String
-    ) throws(AuditFailure) -> AuditHead {
-        try perform { () throws(AuditFailure) in
-            try self.openNow(keyring, known, adopting: (person, reason))
-            guard let log = self.log else { throw .closed }
-            return log.head
-        }
-    }
-
-    /// Puts another audit key in force.
-    func rekey(_ keyring: Keyring) throws(AuditFailure) {
-        try perform { () throws(AuditFailure) in
-            guard let log = self.log else { throw .closed }
-            log.adopt(try AuditKey.all(of: keyring))
-        }
-    }
-
-    /// Segments on disk that an audit key version is needed for; where they do not read, more than there can be.
-    func segments(under version: UInt32) -> Int { (try? directory.segments(under: version)) ?? .max }
-
-    /// Forgets the keys. Gives the last record, for the database.
-    func close() -> AuditHead? {
-        let head = Rendezvous<AuditHead?>()
-        let isTaken = queue.append { head.bring(self.closeNow()) }
-        return isTaken ? head.wait(nanoseconds: timeoutNanoseconds) ?? nil : nil
-    }
-
-    private func perform<R: Sendable>(
-        _ body: @escaping @Sendable () throws(AuditFailure) -> R
-    ) throws(AuditFailure) -> R {
-        let rendezvous = Rendezvous<Result<R, AuditFailure>>()
-        let isTaken = queue.append {
-            do throws(AuditFailure) {
-                rendezvous.bring(.success(try body()))
-            } catch {
-                rendezvous.bring(.failure(error))
-            }
-        }
-        // A start may read a whole segment.
-        guard isTaken, let result = rendezvous.wait(nanoseconds: 600 * 1_000_000_000) else { throw .late }
-        return try result.get()
-    }
-
-    private func openNow(
-        _ keyring: Keyring, _ known: AuditHead?, adopting: (person: String, reason: String)?
-    ) throws(AuditFailure) {
-        let opening = AuditLog.Opening(
-            directory: directory, vaultID: keyring.vaultID.text, boot: boot, keys: try AuditKey.all(of: keyring),
-            settings: Self.logSettings(settings), known: known, now: Self.now)
-        do throws(AuditFailure) {
-            if let adopting {
-                log = try AuditLog.adopt(opening, by: adopting.person, reason: adopting.reason)
-            } else {
-                log = try AuditLog.open(opening)
-            }
-        } catch {
-            openFailure = error
-            if case .broken = error {
-                setState(.broken, error)
-            } else {
-                setState(.unavailable, error)
-                unopened = (keyring, known)
-            }
-            throw error
-        }
-        unopened = nil
-        setState(.open, nil)
-        // A checkpoint of the state that is taken over: what it stands on is known from now on.
-        checkpointed = 0
-        lastCheckpoint = 0
-        showHead()
-        let kept = backlog
-        backlog = []
-        if !kept.isEmpty { write([Job(entries: kept, isReserved: true)]) }
-    }
-
-    private func closeNow() -> AuditHead? {
-        unopened = nil
-        openFailure = .closed
-        guard let log else {
-            setState(.closed, nil)
-            return nil
-        }
-        try? log.flush()
-        signCheckpoint(log)
-        let head = log.head
-        self.log = nil
-        setState(.closed, nil)
-        return head
-    }
-
     // MARK: The thread
 
     private func run() -> Bool {
@@ -267,7 +167,7 @@ final class AuditTrail: @unchecked Sendable {
         return intervalNanoseconds
     }
 
-    private func write(_ jobs: [Job]) {
+    func write(_ jobs: [Job]) {
         if let (keyring, known) = unopened { try? openNow(keyring, known, adopting: nil) }
         guard let log, state != .broken else { return refuse(jobs) }
         board.busySince.store(MonotonicClock.now, ordering: .relaxed)
@@ -356,52 +256,9 @@ final class AuditTrail: @unchecked Sendable {
         return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     }
 
-    // MARK: Checkpoints
-
-    private func checkpointIfDue() {
-        guard let log, state == .open, log.head.sequence > checkpointed else { return }
-        let rules = settings.checkpoints
-        let isDue =
-            log.head.sequence - checkpointed >= UInt64(rules.records)
-            || MonotonicClock.now >= lastCheckpoint + UInt64(rules.interval.components.seconds) * 1_000_000_000
-        if isDue { signCheckpoint(log) }
-    }
-
-    private func signCheckpoint(_ log: AuditLog) {
-        guard log.head.sequence > checkpointed, !log.needsFlush else { return }
-        lastCheckpoint = MonotonicClock.now
-        do throws(AuditFailure) {
-            let (note, head) = try log.checkpoint()
-            checkpointed = head.sequence
-            board.showCheckpoint(note, head.sequence, at: WallClock.seconds)
-            deliver(note)
-            onCheckpoint(head)
-        } catch {
-            board.checkpointFailures.add(1)
-            logger.error("checkpoint_failed", metadata: ["reason": "\(error.message)"])
-        }
-    }
-
-    /// Sends a checkpoint where the configuration says: a memory that whoever rewrites this disk cannot reach.
-    private func deliver(_ note: String) {
-        for destination in CheckpointDestination.all(of: settings.checkpoints) {
-            do throws(FileError) {
-                try destination.send(note)
-                board.show(destination.name, failure: nil)
-            } catch {
-                board.checkpointFailures.add(1)
-                if board.show(destination.name, failure: error.message) {
-                    logger.error(
-                        "checkpoint_not_delivered",
-                        metadata: ["to": "\(destination.name)", "reason": "\(error.message)"])
-                }
-            }
-        }
-    }
-
     // MARK: What others see
 
-    private func setState(_ new: State, _ failure: AuditFailure?) {
+    func setState(_ new: State, _ failure: AuditFailure?) {
         let old = state
         if let failure { board.setReason(failure.message) } else { board.setReason("") }
         guard old != new else { return }
@@ -418,20 +275,12 @@ final class AuditTrail: @unchecked Sendable {
         }
     }
 
-    private func showHead() {
+    func showHead() {
         guard let log else { return }
         board.showHead(log.head.sequence, segment: log.segmentName)
     }
 
-    private static func logSettings(_ settings: Configuration.Audit) -> AuditLog.Settings {
-        var result = AuditLog.Settings()
-        result.segmentBytes = settings.segmentSize
-        result.segmentSeconds = UInt64(settings.segmentAge.components.seconds)
-        result.reserveBytes = settings.reserve
-        return result
-    }
-
-    private static var now: AuditLog.Moment {
+    static var now: AuditLog.Moment {
         let (seconds, milliseconds) = WallClock.precise
         return AuditLog.Moment(
             seconds: seconds, text: AuditTime(milliseconds: seconds * 1000 + UInt64(milliseconds)).text)
@@ -448,19 +297,5 @@ struct AuditReceipt: Sendable {
 extension KeyFailure {
     init(_ failure: AuditFailure) {
         self.init(503, "audit_unavailable", "no audit record, no answer: \(failure.message)")
-    }
-}
-
-/// The kernel's name for this start of the machine.
-private enum BootID {
-    static var text: String {
-        var bytes = [UInt8](repeating: 0, count: 36)
-        let descriptor = unsafe open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "unknown" }
-        defer { Glibc.close(descriptor) }
-        let got = unsafe bytes.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
-        guard got == 36, bytes.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
-        else { return "unknown" }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

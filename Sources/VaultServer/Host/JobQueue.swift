@@ -3,13 +3,9 @@ internal import SecretMemory
 internal import VaultCore
 
 /// A bounded queue in front of one thread, and that thread: the writer's, and the audit log's.
-///
-/// A mutex and a condition variable of libc, since the standard library has no condition to wait on.
-@safe
 final class JobQueue<Job: Sendable>: @unchecked Sendable {
-    // Allocated once and freed in `deinit`; every access to the state below holds the mutex.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let monitor = Monitor()
+    // Every access to the state below holds the monitor.
     private var jobs: [Job] = []
     /// How much of a group's bound a job takes.
     private let weight: @Sendable (Job) -> Int
@@ -20,24 +16,7 @@ final class JobQueue<Job: Sendable>: @unchecked Sendable {
     private var isFinished = false
     private var turnCount: UInt64 = 0
 
-    init(weight: @escaping @Sendable (Job) -> Int) {
-        self.weight = weight
-        unsafe mutex = .allocate(capacity: 1)
-        unsafe condition = .allocate(capacity: 1)
-        unsafe pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        unsafe pthread_condattr_init(&attributes)
-        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        unsafe pthread_cond_init(condition, &attributes)
-        unsafe pthread_condattr_destroy(&attributes)
-    }
-
-    deinit {
-        unsafe pthread_cond_destroy(condition)
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe condition.deallocate()
-        unsafe mutex.deallocate()
-    }
+    init(weight: @escaping @Sendable (Job) -> Int) { self.weight = weight }
 
     var depth: Int { locked { jobs.count } }
 
@@ -49,7 +28,7 @@ final class JobQueue<Job: Sendable>: @unchecked Sendable {
             guard !isClosed, jobs.count < max, waiting < weightMax else { return false }
             jobs.append(job)
             waiting += weight(job)
-            unsafe pthread_cond_signal(condition)
+            monitor.signal()
             return true
         }
     }
@@ -59,7 +38,7 @@ final class JobQueue<Job: Sendable>: @unchecked Sendable {
         locked {
             guard !isClosed else { return false }
             tasks.append(task)
-            unsafe pthread_cond_signal(condition)
+            monitor.signal()
             return true
         }
     }
@@ -76,14 +55,10 @@ final class JobQueue<Job: Sendable>: @unchecked Sendable {
     func take(max: Int, weightMax: Int, nanoseconds: UInt64) -> Work? {
         locked {
             turnCount += 1
-            var deadline = timespec()
-            unsafe clock_gettime(CLOCK_MONOTONIC, &deadline)
-            let total = UInt64(deadline.tv_nsec) + nanoseconds
-            deadline.tv_sec += Int(total / 1_000_000_000)
-            deadline.tv_nsec = Int(total % 1_000_000_000)
+            let deadline = Monitor.deadline(nanoseconds: nanoseconds)
             while jobs.isEmpty && tasks.isEmpty && !isClosed {
                 if nanoseconds == 0 { return Work() }
-                if unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { return Work() }
+                if !monitor.wait(until: deadline) { return Work() }
             }
             if jobs.isEmpty && tasks.isEmpty { return nil }
             var count = 0
@@ -122,7 +97,7 @@ final class JobQueue<Job: Sendable>: @unchecked Sendable {
     private func finish() {
         locked {
             isFinished = true
-            unsafe pthread_cond_broadcast(condition)
+            monitor.broadcast()
         }
     }
 
@@ -130,16 +105,12 @@ final class JobQueue<Job: Sendable>: @unchecked Sendable {
     func close() {
         locked {
             isClosed = true
-            unsafe pthread_cond_broadcast(condition)
-            while !isFinished { unsafe pthread_cond_wait(condition, mutex) }
+            monitor.broadcast()
+            while !isFinished { monitor.wait() }
         }
     }
 
-    private func locked<R>(_ body: () -> R) -> R {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
-        return body()
-    }
+    private func locked<R>(_ body: () -> R) -> R { monitor.locked(body) }
 }
 
 private final class ThreadBody {
