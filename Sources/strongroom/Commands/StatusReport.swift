@@ -25,10 +25,13 @@ struct StatusReport {
     private mutating func addSummary(_ status: JSONValue) {
         let isSealed = status["sealed"]?.flag ?? false
         let isWriting = status["write_state"]?.text == "writing"
+        let audit = status["audit"].map { AuditView($0, now: now) }
         let state =
             isSealed
             ? Terminal.red("sealed")
-            : isWriting ? Terminal.green("serving") : Terminal.red("reading only, writes are stopped")
+            : audit?.isOpen == false
+                ? Terminal.red("serving nothing, the audit log cannot be written")
+                : isWriting ? Terminal.green("serving") : Terminal.red("reading only, writes are stopped")
         lines.append("\(Terminal.bold(text(status["deployment"]))): \(state)")
         if isSealed { lines.append("  " + Terminal.yellow(unsealing(status["unseal"]))) }
         lines.append(
@@ -40,6 +43,7 @@ struct StatusReport {
         if let reason = status["displaced"]?.text {
             lines.append(Terminal.yellow("  \(reason); a new data key takes over"))
         }
+        lines += audit?.lines ?? []
         addFrozen(status["frozen"])
         let pending = number(status["pending"])
         if pending > 0 {
