@@ -106,7 +106,7 @@ extension HTTPConnection {
             return answer(problem, call: call, keepsAlive: keepsAlive)
         }
         var entry = entry(problem == .unknownClient ? .unknownClient : .denied)
-        entry.add("call", call.name)
+        entry.add("call", call == .unknown ? asked.name : call.name)
         entry.add("outcome", "denied")
         entry.add("code", problem.code)
         onRecord(entry, call: call, keepsAlive: keepsAlive) { connection, _ in

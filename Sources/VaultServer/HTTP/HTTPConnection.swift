@@ -62,6 +62,8 @@ final class HTTPConnection: ChannelInboundHandler {
     var callerPolicy: Policy?
     /// Counts waits for audit records: a record that comes after its wait was given up finds another number.
     var auditTicket: UInt64 = 0
+    /// What the request under way asks for, as far as its target says: for the record of a refusal.
+    var asked = Call.unknown
     /// The request that waits for its record.
     var awaitedCall: (call: Call, keepsAlive: Bool) = (.unknown, false)
     /// What a `throttled` answer says of the time to wait, in seconds.
@@ -206,6 +208,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func begin(_ head: HTTPRequestHead) {
         startedAt = MonotonicClock.now
+        asked = RequestHead.call(of: head.uri) ?? .unknown
         isHeadRequest = head.method == .HEAD
         clock.wait(for: loop.settings.body, reason: .body)
         guard let client = currentClient else {

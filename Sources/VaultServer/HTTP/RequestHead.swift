@@ -93,7 +93,7 @@ struct RequestHead {
     }
 
     /// The call of a request target, in origin form or absolute form (RFC 9112 3.2); the path is compared byte for byte.
-    private static func call(of target: String) -> Call? {
+    static func call(of target: String) -> Call? {
         guard target.utf8.count <= Limits.targetBytesMax else { return nil }
         var path = target[...]
         for scheme in ["https://", "http://"] where path.utf8.starts(with: scheme.utf8) {
