@@ -81,7 +81,7 @@ def test_no_power_cut_during_rotations_costs_a_card(recording, source, make_vaul
         assert all(key["records"] == 0 for key in found if key["state"] == "destroyed")
         check_opened_again(vault, there, recording, f"state {directory.name} of seed {seed}")
     print(f"{recording.rotations} rotations recorded, {opened} disks opened, up to key version {max(versions)}")
-    assert opened >= count // 2 and len(versions) > 3
+    assert opened >= count // 2 and len(versions) >= 3
 
 
 def check_opened_again(vault, there, recording, where):
