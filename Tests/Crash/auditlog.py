@@ -31,6 +31,11 @@ class Log:
                 self.leaves.append(hashlib.sha256(b"\0" + line).digest())
             before = path.name
         self.checkpoints = list(self._checkpoints())
+        for record in self.of("outcome"):
+            closed = self.records[record["first"] - 1 : record["last"]]
+            assert closed and all(one["outcome"] == "intent" for one in closed), f"outcome {record['seq']}"
+        for record in self.of("withheld"):
+            assert all(one["op"] == "detokenize" for one in self.records[record["first"] - 1 : record["last"]])
 
     def _checkpoints(self):
         path = self.directory / "checkpoints"

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import subprocess
 import time
 
 import auditlog
@@ -149,6 +150,10 @@ def test_a_log_whose_disk_hangs_refuses_after_the_configured_time_and_withholds_
         assert status(vault)["stalled_seconds"] > 1
         assert disk.count >= 0
         wait_until(lambda: status(vault)["stalled_seconds"] == 0, 10, "the disk is still not back")
+    report = subprocess.run(
+        [vaults.BINARIES / "strongroom", "report", "exposure", "--client", "billing", "--format", "json", "--config",
+         vault.configuration], check=True, capture_output=True, text=True, timeout=60)
+    assert [json.loads(line)["withheld"] for line in report.stdout.splitlines()] == ["yes"]
     log = serves_again(vault, source)
     (withheld,) = log.of("withheld")
     (late,) = [record for record in log.of("detokenize") if record["tokens"] == [vault.tokens[0]]]

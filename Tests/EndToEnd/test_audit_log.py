@@ -132,6 +132,35 @@ def test_a_long_stream_is_one_record_for_each_bounded_chunk(vault):
     assert [token for record in made for token in record["tokens"]] == vault.tokens * 250
 
 
+def test_an_outcome_is_of_its_own_writes_whatever_shared_the_flush(vault):
+    """Reveals and writes at once, in the same groups: no outcome speaks of a reveal, and every write has one."""
+    def write(number):
+        client = vault.new_client("checkout")
+        for pan in cards.make_pans(30, prefix=f"43{number:02d}00"):
+            client.tokenize(pan)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for writer in writers:
+        writer.start()
+    reveal_at_once(vault, 8, 60)
+    for writer in writers:
+        writer.join()
+    wait_until(lambda: open_intents(vault) == [])
+    by_number = {record["seq"]: record for record in records(vault)}
+    for record in by_number.values():
+        if record["op"] == "outcome":
+            closed = [by_number[number] for number in range(record["first"], record["last"] + 1)]
+            assert {one["op"] for one in closed} <= {"tokenize", "forget"}
+
+
+def open_intents(vault):
+    found = records(vault)
+    closed = {number for record in found if record["op"] == "outcome"
+              for number in range(record["first"], record["last"] + 1)}
+    return [record["seq"] for record in found
+            if record["op"] in ("tokenize", "forget") and record["outcome"] == "intent" and record["seq"] not in closed]
+
+
 def flushes(vault):
     return vault.metrics()["strongroom_audit_flushes_total"]
 

@@ -125,14 +125,36 @@ struct AuditCommands: Sendable {
         query.filter.operations = [AuditOperation.detokenize.rawValue]
         let wanted = query
         let owners = TokenOwners(service.host)
+        let withheld = try withheldRecords(since: query.filter.since)
         try scan(query, responder) { line, stream in
             var tokens = line.tokens("tokens")
             if let only = wanted.filter.tokens { tokens = tokens.filter(only.contains) }
             for (token, subject) in zip(tokens, owners.subjects(of: tokens)) {
-                guard stream.add(AuditText.exposure(token, subject, line)) else { return false }
+                guard stream.add(AuditText.exposure(token, subject, line, isWithheld: withheld.contains(line.seq)))
+                else {
+                    return false
+                }
             }
             return true
         }
+    }
+
+    /// Numbers of reveals that are on record and whose cards were not sent after all.
+    private func withheldRecords(since: AuditTime?) throws(KeyFailure) -> Set<UInt64> {
+        var filter = AuditFilter()
+        filter.operations = [AuditOperation.withheld.rawValue]
+        filter.since = since
+        let (wanted, listing) = (filter, try listing())
+        var numbers: Set<UInt64> = []
+        _ = try reading { () throws(AuditReadError) in
+            try AuditScan.run(listing, wanted) { line throws(AuditReadError) in
+                if let first = line.number("first"), let last = line.number("last"), first <= last, last < line.seq {
+                    numbers.formUnion(first...last)
+                }
+                return !service.jobs.areCancelled
+            }
+        }
+        return numbers
     }
 
     /// Runs a scan with one filter.

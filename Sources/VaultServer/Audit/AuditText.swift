@@ -42,12 +42,13 @@ package enum AuditText {
     }
 
     /// One revealed card. `subject` is nothing where the token has none, or is not in the vault any more.
-    static func exposure(_ token: UInt64, _ subject: String?, _ line: AuditLine) -> JSONText {
+    static func exposure(_ token: UInt64, _ subject: String?, _ line: AuditLine, isWithheld: Bool) -> JSONText {
         func text(_ name: StaticString) -> JSONText { line.text(name).map { .string($0) } ?? .null }
         return .object([
             ("time", .string(line.time.text)), ("token", .string(String(token))),
             ("subject", subject.map { .string($0) } ?? .null), ("purpose", text("purpose")), ("client", text("client")),
             ("certificate", text("certificate")), ("peer", text("peer")), ("record", .number(line.seq)),
+            ("withheld", .string(isWithheld ? "yes" : "no")),
         ])
     }
 

@@ -96,9 +96,11 @@ final class AuditTrail: @unchecked Sendable {
     /// Writes what is queued, signs a last checkpoint, and ends the thread.
     func stop() { queue.close() }
 
-    /// Hands records over; the completion runs on `loop`. False where too many wait already.
+    /// Hands records over; the completion runs on `loop`. False where too many wait already, or the disk has not answered
+    /// for as long as anybody would wait.
     func submit(_ job: consuming Job) -> Bool {
-        queue.append(job, max: Self.queueMax, weightMax: Self.queueBytesMax)
+        guard board.stalledSeconds < Double(settings.timeout.components.seconds) else { return false }
+        return queue.append(job, max: Self.queueMax, weightMax: Self.queueBytesMax)
     }
 
     /// Hands a record over and does not wait. One that cannot be taken shows in metrics and log.
@@ -173,13 +175,13 @@ final class AuditTrail: @unchecked Sendable {
         board.busySince.store(MonotonicClock.now, ordering: .relaxed)
         defer { board.busySince.store(0, ordering: .relaxed) }
         do throws(AuditFailure) {
-            finish(jobs, .success(try attempt(jobs, log)))
+            finish(jobs, try attempt(jobs, log))
         } catch {
             fail(jobs, error, log)
         }
     }
 
-    /// One group. The receipt is of the whole of it.
+    /// One group; the receipt is of its first record.
     private func attempt(_ jobs: [Job], _ log: AuditLog) throws(AuditFailure) -> AuditReceipt {
         let started = MonotonicClock.now
         let isReserved = jobs.allSatisfy(\.isReserved)
@@ -206,14 +208,14 @@ final class AuditTrail: @unchecked Sendable {
                 continue
             }
             do throws(AuditFailure) {
-                finish([job], .success(try attempt([job], log)))
+                finish([job], try attempt([job], log))
             } catch {
                 refused.append(job)
             }
         }
         if !refused.isEmpty { setState(.unavailable, failure) }
         board.lost.add(UInt64(refused.filter { $0.completion == nil }.count))
-        finish(refused, .failure(failure))
+        finish(refused, failure)
     }
 
     /// While there is no log: what nobody waits for is kept until there is one.
@@ -221,21 +223,38 @@ final class AuditTrail: @unchecked Sendable {
         for job in jobs where job.completion == nil {
             if backlog.count < Self.backlogMax { backlog += job.entries } else { board.lost.add(1) }
         }
-        finish(jobs.filter { $0.completion != nil }, .failure(openFailure))
+        finish(jobs.filter { $0.completion != nil }, openFailure)
     }
 
-    /// Tells each loop once, whatever the number of its jobs.
-    private func finish(_ jobs: [Job], _ result: Result<AuditReceipt, AuditFailure>) {
-        var rest = jobs.filter { $0.completion != nil }[...]
+    /// Hands each job the numbers of its own records.
+    private func finish(_ jobs: [Job], _ receipt: AuditReceipt) {
+        var next = receipt.records.lowerBound
+        var results: [Result<AuditReceipt, AuditFailure>] = []
+        results.reserveCapacity(jobs.count)
+        for job in jobs {
+            let count = UInt64(max(1, job.entries.count))
+            results.append(.success(AuditReceipt(records: next...(next + count - 1), head: receipt.head)))
+            next += UInt64(job.entries.count)
+        }
+        tell(jobs, results)
+    }
+
+    private func finish(_ jobs: [Job], _ failure: AuditFailure) {
+        tell(jobs, Array(repeating: .failure(failure), count: jobs.count))
+    }
+
+    /// Wakes each loop once, whatever the number of its jobs.
+    private func tell(_ jobs: [Job], _ results: [Result<AuditReceipt, AuditFailure>]) {
+        var rest = zip(jobs, results).filter { $0.0.completion != nil }[...]
         while let first = rest.first {
-            guard let loop = first.loop else {
-                first.completion?(result)
+            guard let loop = first.0.loop else {
+                first.0.completion?(first.1)
                 rest = rest.dropFirst()
                 continue
             }
-            let mine = rest.filter { $0.loop === loop }
-            rest = rest.filter { $0.loop !== loop }[...]
-            loop.execute { for job in mine { job.completion?(result) } }
+            let mine = rest.filter { $0.0.loop === loop }
+            rest = rest.filter { $0.0.loop !== loop }[...]
+            loop.execute { for (job, result) in mine { job.completion?(result) } }
         }
     }
 

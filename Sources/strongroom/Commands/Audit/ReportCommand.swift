@@ -16,7 +16,8 @@ struct ReportCommand: AsyncParsableCommand {
             commandName: "exposure", abstract: "Every card that was revealed: to whom, when, why, and whose it is.",
             discussion: """
                 A line for each token that a client or a certificate revealed: the list of whom to notify. The subject is \
-                that of the token in the vault now; it is empty where the token has none, or has been forgotten since.
+                that of the token in the vault now; it is empty where the token has none, or has been forgotten since. \
+                'withheld' is yes where the card was looked up and not sent after all, because of a freeze.
                 """)
 
         @OptionGroup var wanted: RecordOptions
@@ -26,7 +27,9 @@ struct ReportCommand: AsyncParsableCommand {
 
         @OptionGroup var options: ControlOptions
 
-        private static let columns = ["time", "token", "subject", "purpose", "client", "certificate", "peer", "record"]
+        private static let columns = [
+            "time", "token", "subject", "purpose", "client", "certificate", "peer", "record", "withheld",
+        ]
 
         func validate() throws {
             guard wanted.client != nil || wanted.certificate != nil || wanted.subject != nil || wanted.token else {
