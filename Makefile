@@ -6,7 +6,7 @@ PREFIX  ?= /usr
 DESTDIR ?=
 BIN     := .build/release
 # Seconds for each fuzz target in `make test`.
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 45
 
 PACKAGES := gcc libc6-dev libssl-dev liblmdb-dev pkg-config openssl curl python3 python3-pytest strace lmdb-utils \
             softhsm2
