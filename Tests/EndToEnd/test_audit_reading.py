@@ -192,3 +192,28 @@ def test_the_access_report_says_who_may_do_what_and_did(busy):
     assert callers["checkout"]["uses"]["tokenize"]["count"] == 12
     text = run("report", "access", vault=busy)
     assert "billing" in text and "detokenize 5" in text
+
+
+def test_the_access_report_has_operators_with_their_rights_and_certificates_with_their_ends(new_vault):
+    """Named people and those who are named no more; who has to show a code and has not enrolled."""
+    values = strongroom.settings(operators=[
+        strongroom.operator("root", 0), strongroom.operator("cleo", strongroom.OPERATORS[0], ["auditor"], mfa="totp")])
+    vault = new_vault(values)
+    vault.client("checkout").tokenize(CARDS[0])
+    vault.order("/v1/keys", "GET")
+    report = json.loads(run("report", "access", "--json", vault=vault))
+    people = {person["name"]: person for person in report["operators"]}
+    cleo = people[f"cleo ({strongroom.OPERATORS[0]})"]
+    assert cleo["allow"] == ["auditor"] and "audit_verify" in cleo["commands"] and "keys_rotate" not in cleo["commands"]
+    assert (cleo["second_factor"], cleo["enrolled"], cleo["last_used"]) == ("totp", False, None)
+    assert people["root (0)"]["uses"]["keys"]["count"] == 1 and people["root (0)"]["configured"]
+    checkout = {client["name"]: client for client in report["clients"]}["checkout"]
+    assert checkout["seen"]["not_after"] > time.time()
+    text = run("report", "access", vault=vault)
+    assert "totp, not enrolled" in text and "not seen" in text and "CERTIFICATE UNTIL" in text
+    vault.values["operators"] = [strongroom.operator("root", 0, ["auditor", "administrator"])]
+    vault.write_config()
+    assert vault.reload()
+    report = json.loads(run("report", "access", "--json", vault=vault))
+    assert [(person["name"], person["allow"]) for person in report["operators"]] == [
+        ("root (0)", ["auditor", "administrator"])]
