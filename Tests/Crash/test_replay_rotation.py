@@ -100,7 +100,9 @@ def test_control_without_flushed_directories_rotations_do_lose_cards(recording, 
         vault = make_vault(directory=directory, initialized=False, extra=EXTRA)
         vault.start(wait=False)
         if not vault.wait_ready(5):
-            bad += vault.process.wait(10) != 0
+            # It does not start, or does not serve without the audit log that its database knows of.
+            bad += 1
+            vault.kill()
             continue
         bad += bool(vault.wrong([(token, recording.cards[token]) for token in there]))
         vault.kill()
