@@ -19,7 +19,7 @@ class Log:
             assert data.endswith(b"\n"), f"{path.name} ends in the middle of a record"
             for number, line in enumerate(data.splitlines(), 1):
                 where = f"{path.name}:{number}"
-                record = json.loads(line)
+                record = json.loads(line, object_pairs_hook=members)
                 assert record["seq"] == len(self.records) + 1, f"{where}: {record['seq']}"
                 assert record["prev"] == previous, f"{where}: the link to the record before"
                 if number == 1:
@@ -56,6 +56,12 @@ class Log:
 
     def tokens(self, operation):
         return [token for record in self.of(operation) for token in record.get("tokens", [])]
+
+
+def members(pairs):
+    """A record's members; none may be there twice."""
+    assert len({name for name, _ in pairs}) == len(pairs), f"a member twice: {[name for name, _ in pairs]}"
+    return dict(pairs)
 
 
 def tree(leaves):

@@ -204,23 +204,28 @@ extension WriteBatch {
     func record(keyVersion: UInt32) -> AuditEntry? {
         guard var entry = audit else { return nil }
         var tokens: [UInt64] = []
-        var problems: [String: UInt64] = [:]
+        var (missed, failed): (UInt64, UInt64) = (0, 0)
+        var codes: Set<String> = []
         var makesRecords = false
         for index in 0..<items.count {
             let item = items[index]
             if item.kind != .forget { makesRecords = true }
-            if let problem = item.problem {
-                problems["\(problem.code)", default: 0] += 1
-            } else {
-                tokens.append(item.token)
+            switch item.problem {
+            case nil: tokens.append(item.token)
+            case .notFound: missed += 1
+            case .some(let problem):
+                failed += 1
+                codes.insert("\(problem.code)")
             }
         }
         entry.add("outcome", "intent")
         entry.add("asked", UInt64(items.count))
         entry.add("tokens", tokens: tokens)
-        for (code, count) in problems.sorted(by: { $0.key < $1.key }) {
-            entry.add(code == "not_found" ? "missed" : "failed", count)
-            if code != "not_found" { entry.add("code", code) }
+        if missed > 0 { entry.add("missed", missed) }
+        if failed > 0 {
+            // No member twice: where there are several codes they are one member.
+            entry.add("failed", failed)
+            entry.add("code", codes.sorted().joined(separator: ","))
         }
         if makesRecords { entry.add("keys", numbers: [keyVersion]) }
         return entry
