@@ -42,7 +42,7 @@ package final class AuditChainKeys {
 
 extension Keyring {
     /// The name of this vault's log and of the keys that sign for it.
-    package var auditOrigin: String { "strongroom.\(vaultID.text)" }
+    package var auditOrigin: String { AuditLog.origin(vaultID.text) }
 
     /// The public keys that checkpoints of this vault are signed with, as far as their secrets are still here; oldest
     /// first.

@@ -7,34 +7,18 @@ package struct AuditDirectory: Sendable {
     package init(_ path: String) { self.path = path }
 
     /// Signed checkpoints, one after the other.
-    package var checkpoints: String { path + "/checkpoints" }
+    package var checkpoints: String { path + "/" + AuditListing.checkpoints }
     /// What verifies their signatures, a line for each key version.
-    package var verifierKeys: String { path + "/verifier-keys" }
+    package var verifierKeys: String { path + "/" + AuditListing.verifierKeys }
 
     /// A segment's file by its first sequence number.
     package func segment(_ first: UInt64) -> String { path + "/" + Self.name(first) }
 
-    static func name(_ first: UInt64) -> String {
-        let digits = String(first)
-        return String(repeating: "0", count: 20 - digits.count) + digits + ".jsonl"
-    }
+    static func name(_ first: UInt64) -> String { AuditSegment.name(first: first) }
 
     /// First sequence numbers of the segments there are, in order.
     package func segments() throws(FileError) -> [UInt64] {
-        guard let directory = unsafe opendir(path) else {
-            throw FileError(operation: "opendir", path: path, code: errno)
-        }
-        defer { unsafe closedir(directory) }
-        var found: [UInt64] = []
-        while let entry = unsafe readdir(directory) {
-            // The kernel ends the name with a zero byte within the field.
-            let name = unsafe withUnsafePointer(to: entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-            }
-            guard name.hasSuffix(".jsonl"), name.utf8.count == 26, let first = UInt64(name.prefix(20)) else { continue }
-            found.append(first)
-        }
-        return found.sorted()
+        try AuditListing.names(path).compactMap { AuditSegment.number(of: $0) }.sorted()
     }
 
     /// Segments that need a key version, by the first record of each.

@@ -93,7 +93,8 @@ package struct AuditListing: Sendable {
         }
     }
 
-    private static func names(_ path: String) throws(FileError) -> [String] {
+    /// Every name in a directory.
+    static func names(_ path: String) throws(FileError) -> [String] {
         guard let directory = unsafe opendir(path) else {
             throw FileError(operation: "opendir", path: path, code: errno)
         }
