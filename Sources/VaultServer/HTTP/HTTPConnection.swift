@@ -62,7 +62,7 @@ final class HTTPConnection: ChannelInboundHandler {
     var callerPolicy: Policy?
     /// Counts waits for audit records: a record that comes after its wait was given up finds another number.
     var auditTicket: UInt64 = 0
-    /// What the request under way asks for, as far as its target says: for the record of a refusal.
+    /// What a request asked for whose head is refused, as far as its target says: for the record of that.
     var asked = Call.unknown
     /// The request that waits for its record.
     var awaitedCall: (call: Call, keepsAlive: Bool) = (.unknown, false)
@@ -208,7 +208,6 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func begin(_ head: HTTPRequestHead) {
         startedAt = MonotonicClock.now
-        asked = RequestHead.call(of: head.uri) ?? .unknown
         isHeadRequest = head.method == .HEAD
         clock.wait(for: loop.settings.body, reason: .body)
         guard let client = currentClient else {
@@ -228,7 +227,10 @@ final class HTTPConnection: ChannelInboundHandler {
             }
             if request.expectsContinue { writeContinue() }
         } catch {
-            if error.closes { return refuse(error.problem, call: .unknown, keepsAlive: false) }
+            if error.closes {
+                asked = RequestHead.call(of: head.uri) ?? .unknown
+                return refuse(error.problem, call: .unknown, keepsAlive: false)
+            }
             startDiscarding(error.problem, of: head)
         }
     }
@@ -246,6 +248,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     /// Reads past a small body so that the connection can be kept; a client that waits to be asked for it is answered at once.
     private func startDiscarding(_ problem: ProblemCode, of head: HTTPRequestHead) {
+        asked = RequestHead.call(of: head.uri) ?? .unknown
         let waitsForContinue = !head.headers["expect"].isEmpty
         let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
         if waitsForContinue || length > loop.settings.bodyBytesMax {
